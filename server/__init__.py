@@ -1,0 +1,1 @@
+"""A persistent job server for dataflow graphs."""
