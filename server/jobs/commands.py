@@ -1,0 +1,102 @@
+"""What may be asked of a job, and what comes of it: `decide` turns a command into events, or refuses it."""
+
+import msgspec
+
+from server.jobs import events as e
+from server.jobs.errors import JobExists, NoSuchJob
+from server.jobs.ids import Digest, JobId, digest_of
+from server.jobs.state import Job
+from server.jobs.words import Actual, Desired, Outcome
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """A graph as it was sent. `format` is "json" or "toml"; `plan` is its compiled form, None before the first
+    engine has compiled it."""
+
+    digest: Digest
+    format: str
+    source: str
+    plan: str | None = None
+
+    @classmethod
+    def of(cls, graph_format: str, source: str) -> "Graph":
+        return cls(digest_of(graph_format, source), graph_format, source)
+
+
+class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
+    job_id: JobId
+    graph: Graph
+    origin: str = "rest"
+    file_digest: str = ""
+
+
+class DeleteJob(msgspec.Struct, frozen=True, kw_only=True):
+    job_id: JobId
+
+
+class Observe(msgspec.Struct, frozen=True, kw_only=True):
+    """The runner's word on what happened to one incarnation of a job."""
+
+    job_id: JobId
+    incarnation: int
+    event: e.Event
+
+
+Command = CreateJob | DeleteJob | Observe
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and in which request."""
+
+    actor: str
+    request_id: str = ""
+    idempotency_key: str | None = None
+
+
+def decide(job: Job | None, command: Command) -> tuple[e.Event, ...]:
+    """The events that `command` causes; none when it changes nothing any more.
+
+    Raises: JobExists, NoSuchJob.
+    """
+    match command:
+        case CreateJob():
+            if job is not None:
+                raise JobExists
+            return (
+                e.JobCreated(
+                    graph_digest=command.graph.digest,
+                    origin=command.origin,
+                    file_digest=command.file_digest,
+                ),
+            )
+        case DeleteJob():
+            if job is None:
+                raise NoSuchJob
+            return () if job.desired is Desired.DELETED else (e.DeleteRequested(),)
+        case Observe():
+            return (command.event,) if _still_news(job, command) else ()
+
+
+def _still_news(job: Job | None, observed: Observe) -> bool:
+    """Whether the observation is about the job as it is now, and not about one that is gone or has moved on."""
+    if job is None or job.incarnation != observed.incarnation:
+        return False
+    match observed.event:
+        case e.JobDeleted():
+            return job.desired is Desired.DELETED
+        case e.EngineStarted(attempt=n):
+            return n > job.attempt and job.actual is Actual.NONE and job.outcome is Outcome.OPEN
+        case e.EngineAdopted(attempt=n):
+            return n >= job.attempt and job.outcome is Outcome.OPEN
+        case e.EngineReady(attempt=n):
+            return n == job.attempt and job.actual in (Actual.STARTING, Actual.UNREACHABLE)
+        case e.EngineUnreachable(attempt=n):
+            return n == job.attempt and job.actual in (Actual.STARTING, Actual.READY)
+        case e.EngineFailed(attempt=n):
+            return n > job.attempt or (n == job.attempt and job.actual is not Actual.NONE)
+        case e.EngineExited(attempt=n) | e.EngineLost(attempt=n) | e.EngineStopped(attempt=n):
+            return n == job.attempt and job.actual is not Actual.NONE
+        case e.FlowSucceeded(attempt=n):
+            return n == job.attempt and job.actual is not Actual.NONE
+        case _:
+            return False

@@ -1,0 +1,71 @@
+"""What can be wrong with a command, with ModelBox's codes and texts (spec 8.3).
+
+JobError
+├── InternalError        MODELBOX_001
+├── NoSuchJob            MODELBOX_002
+├── NoJobId              MODELBOX_003
+├── NoGraph              MODELBOX_004
+├── JobExists            MODELBOX_005
+├── InvalidCommand       MODELBOX_006
+├── InvalidJobId         MODELBOX_007
+└── InvalidGraph         MODELBOX_008
+"""
+
+from typing import ClassVar
+
+
+class JobError(Exception):
+    """`detail` follows the fixed text after a comma and a blank."""
+
+    code: ClassVar[str]
+    text: ClassVar[str]
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.text}, {self.detail}" if self.detail else self.text
+
+
+class InternalError(JobError):
+    code = "MODELBOX_001"
+    text = "server internal error"
+
+
+class NoSuchJob(JobError):
+    code = "MODELBOX_002"
+    text = "request invalid, no such job"
+
+
+class NoJobId(JobError):
+    code = "MODELBOX_003"
+    text = "request invalid, can not get jobId"
+
+
+class NoGraph(JobError):
+    code = "MODELBOX_004"
+    text = "request invalid, can not get graph"
+
+
+class JobExists(JobError):
+    code = "MODELBOX_005"
+    text = "request invalid, job already exist"
+
+
+class InvalidCommand(JobError):
+    code = "MODELBOX_006"
+    text = "request invalid, invalid command"
+
+
+class InvalidJobId(JobError):
+    code = "MODELBOX_007"
+    text = (
+        "job id contain invalid characters or contains more than 64 characters, "
+        "please rename job with valid charaters."
+    )
+
+
+class InvalidGraph(JobError):
+    code = "MODELBOX_008"
+    text = "request invalid, job config is invalid"

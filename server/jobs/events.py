@@ -1,0 +1,196 @@
+"""All events: facts about jobs, in the past tense, as they stand in the log.
+
+An event's `type` is its name in the log for ever; renaming a class here changes nothing there. A field that is
+added needs a default, so that older rows still decode.
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from server.jobs.ids import Digest, Epoch, JobId, Position
+
+
+class EngineIdentity(msgspec.Struct, frozen=True):
+    """Which process: a pid alone may be another program's by now, so start time and boot id go with it.
+
+    `start_time` is in clock ticks since boot (field 22 of /proc/PID/stat). `host` is the machine's name,
+    `run_dir` the directory on it that holds the engine's sockets.
+    """
+
+    pid: int
+    start_time: int
+    boot_id: str
+    host: str
+    run_dir: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    type: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+
+class LeaderElected(Event, frozen=True, kw_only=True):
+    """A runner became the leader. The only event that belongs to no job."""
+
+    type: ClassVar[str] = "leader-elected"
+    host: str
+    pid: int
+
+
+class JobCreated(Event, frozen=True, kw_only=True):
+    """`origin` is "rest" or "file"; `file_digest` is the SHA-256 of a boot file's bytes, "" for REST."""
+
+    type: ClassVar[str] = "job-created"
+    graph_digest: Digest
+    origin: str = "rest"
+    file_digest: str = ""
+
+
+class EngineStarted(Event, frozen=True, kw_only=True):
+    """The engine process of this attempt exists."""
+
+    type: ClassVar[str] = "engine-started"
+    attempt: int
+    engine: EngineIdentity
+
+
+class EngineReady(Event, frozen=True, kw_only=True):
+    """Units are open, ports answer."""
+
+    type: ClassVar[str] = "engine-ready"
+    attempt: int
+    endpoints: tuple[str, ...] = ()
+
+
+class EngineAdopted(Event, frozen=True, kw_only=True):
+    """A new leader found this attempt's engine at work and took it over, interrupting nothing."""
+
+    type: ClassVar[str] = "engine-adopted"
+    attempt: int
+    engine: EngineIdentity
+
+
+class EngineUnreachable(Event, frozen=True, kw_only=True):
+    """The engine's process exists and does not answer."""
+
+    type: ClassVar[str] = "engine-unreachable"
+    attempt: int
+    reason: str
+
+
+class EngineFailed(Event, frozen=True, kw_only=True):
+    """The flow could not be built or opened, or ended with an error. No `retry_at`: it will not be tried again.
+    `failures` counts failures in a row, this one included."""
+
+    type: ClassVar[str] = "engine-failed"
+    attempt: int
+    error: str
+    failures: int
+    retry_at: datetime | None = None
+
+
+class EngineExited(Event, frozen=True, kw_only=True):
+    """The engine's process ended without having said why. `exit_code` is None when a signal ended it, or when
+    nobody was there to see; `retry_at` and `failures` as in EngineFailed."""
+
+    type: ClassVar[str] = "engine-exited"
+    attempt: int
+    exit_code: int | None
+    signal: int | None
+    error: str
+    failures: int
+    retry_at: datetime | None = None
+
+
+class EngineLost(Event, frozen=True, kw_only=True):
+    """The engine was gone when a new leader looked for it: a reboot, or everything was killed. Not the flow's
+    fault, so it is started again at once and counts as no failure."""
+
+    type: ClassVar[str] = "engine-lost"
+    attempt: int
+    reason: str
+
+
+class EngineStopped(Event, frozen=True, kw_only=True):
+    """We ended the engine, for `reason`; the job itself is still wanted."""
+
+    type: ClassVar[str] = "engine-stopped"
+    attempt: int
+    reason: str
+
+
+class FlowSucceeded(Event, frozen=True, kw_only=True):
+    """Every source ended and all data is through."""
+
+    type: ClassVar[str] = "flow-succeeded"
+    attempt: int
+
+
+class DeleteRequested(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "delete-requested"
+
+
+class JobDeleted(Event, frozen=True, kw_only=True):
+    """Its engine is gone and so is the job. The last event of an incarnation."""
+
+    type: ClassVar[str] = "job-deleted"
+
+
+class UnknownEvent(Event, frozen=True, kw_only=True):
+    """An event that a newer program wrote: kept in the log, skipped by the fold."""
+
+    type: ClassVar[str] = ""
+    data: msgspec.Raw
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    cls.type: cls
+    for cls in (
+        LeaderElected,
+        JobCreated,
+        EngineStarted,
+        EngineReady,
+        EngineAdopted,
+        EngineUnreachable,
+        EngineFailed,
+        EngineExited,
+        EngineLost,
+        EngineStopped,
+        FlowSucceeded,
+        DeleteRequested,
+        JobDeleted,
+    )
+}
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it stands in the log. `job_id` is "" for events that belong to no job (`incarnation` and
+    `version` are 0 then). `epoch` is None when no runner wrote it."""
+
+    position: Position
+    job_id: JobId
+    incarnation: int
+    version: int
+    event: Event
+    type: str
+    schema_version: int
+    actor: str
+    request_id: str
+    idempotency_key: str | None
+    epoch: Epoch | None
+    recorded_at: datetime
+
+
+def encode_event(event: Event) -> str:
+    """The event's fields as JSON text."""
+    return msgspec.json.encode(event).decode()
+
+
+def decode_event(event_type: str, schema_version: int, data: str | bytes) -> Event:
+    """The event of a row. Old schema versions are upcast here, unknown types and versions kept as they are."""
+    known = EVENT_TYPES.get(event_type)
+    if known is None or schema_version > known.schema_version:
+        return UnknownEvent(data=msgspec.Raw(data.encode() if isinstance(data, str) else data))
+    return msgspec.json.decode(data, type=known)

@@ -1,0 +1,38 @@
+"""When an engine that ended is tried again."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from server.jobs.state import Job
+
+
+class RestartPolicy(msgspec.Struct, frozen=True):
+    """`delay` seconds before the first restart, doubling with each failure in a row up to `delay_max`; after
+    `healthy_after` seconds of running well, failures count anew."""
+
+    delay: float = 0.5
+    delay_max: float = 60.0
+    healthy_after: float = 30.0
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """`failures` in a row, the newest included; `at` is None when there is no next try."""
+
+    failures: int
+    at: datetime | None
+
+
+def next_restart(policy: RestartPolicy, job: Job, now: datetime) -> Retry:
+    """What follows on a failure of `job`'s engine at `now`.
+
+    A flow that never became ready is not tried again: its graph is at fault, and ModelBox's users expect the
+    FAILED job with the reason (spec 8.3).
+    """
+    if not job.ever_ready:
+        return Retry(job.failures + 1, None)
+    healthy = job.ready_at is not None and (now - job.ready_at).total_seconds() >= policy.healthy_after
+    failures = 1 if healthy else job.failures + 1
+    # 2**20 is over any cap; a larger exponent would overflow the float in a crash loop
+    delay = min(policy.delay * 2.0 ** min(failures - 1, 20), policy.delay_max)
+    return Retry(failures, now + timedelta(seconds=delay))

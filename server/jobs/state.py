@@ -1,0 +1,109 @@
+"""A job's state, and the fold that makes it from events: the one definition of what the log means."""
+
+from datetime import datetime
+
+import msgspec
+
+from server.jobs import events as e
+from server.jobs.ids import Digest, JobId, Position
+from server.jobs.words import Actual, Desired, JobStatus, Outcome, status_word
+
+replace = msgspec.structs.replace
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One live job, as the events up to `position` left it. Times are UTC."""
+
+    job_id: JobId
+    incarnation: int  # 1 for the first job of this id, one more each time a deleted id is created again
+    version: int  # of its last event; counts from 1 within an incarnation
+    position: Position  # of its last event
+    graph_digest: Digest
+    origin: str  # "rest" or "file"
+    file_digest: str
+    created_at: datetime
+    changed_at: datetime  # of its last event
+    desired: Desired = Desired.RUNNING
+    actual: Actual = Actual.NONE
+    outcome: Outcome = Outcome.OPEN
+    error: str = ""  # why it failed; kept while the next attempt is awaited
+    attempt: int = 0  # number of the newest engine, 0 before the first
+    failures: int = 0  # in a row
+    retry_at: datetime | None = None
+    ready_at: datetime | None = None  # since when this attempt is ready
+    ever_ready: bool = False
+    engine: e.EngineIdentity | None = None
+    endpoints: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> JobStatus:
+        return status_word(self.desired, self.actual, self.outcome)
+
+
+def fold(job: Job | None, recorded: e.Recorded) -> Job | None:
+    """The job after one more event; None before its creation and after its deletion."""
+    event = recorded.event
+    if isinstance(event, e.JobCreated):
+        return _created(recorded, event)
+    if job is None or isinstance(event, e.JobDeleted):
+        return None
+    seen = replace(job, version=recorded.version, position=recorded.position, changed_at=recorded.recorded_at)
+    attempt = getattr(event, "attempt", None)
+    if attempt is not None and attempt < job.attempt:
+        return seen  # a late word about an earlier attempt
+    return _apply(seen, event, recorded.recorded_at)
+
+
+def _created(recorded: e.Recorded, event: e.JobCreated) -> Job:
+    return Job(
+        job_id=recorded.job_id,
+        incarnation=recorded.incarnation,
+        version=recorded.version,
+        position=recorded.position,
+        graph_digest=event.graph_digest,
+        origin=event.origin,
+        file_digest=event.file_digest,
+        created_at=recorded.recorded_at,
+        changed_at=recorded.recorded_at,
+    )
+
+
+def _apply(job: Job, event: e.Event, at: datetime) -> Job:
+    match event:
+        case e.DeleteRequested():
+            return replace(job, desired=Desired.DELETED)
+        case e.EngineStarted():
+            return replace(job, actual=Actual.STARTING, attempt=event.attempt, engine=event.engine, retry_at=None)
+        case e.EngineReady():
+            return replace(
+                job,
+                actual=Actual.READY,
+                error="",
+                ready_at=at,
+                ever_ready=True,
+                endpoints=event.endpoints,
+            )
+        case e.EngineAdopted():
+            actual = Actual.READY if job.ready_at else Actual.STARTING
+            return replace(job, actual=actual, attempt=event.attempt, engine=event.engine)
+        case e.EngineUnreachable():
+            return replace(job, actual=Actual.UNREACHABLE)
+        case e.EngineFailed() | e.EngineExited():
+            return replace(
+                _without_engine(job),
+                outcome=Outcome.OPEN if event.retry_at else Outcome.FAILED,
+                error=event.error,
+                failures=event.failures,
+                retry_at=event.retry_at,
+                attempt=event.attempt,
+            )
+        case e.EngineLost() | e.EngineStopped():
+            return _without_engine(job)
+        case e.FlowSucceeded():
+            return replace(_without_engine(job), outcome=Outcome.SUCCEEDED)
+        case _:
+            return job
+
+
+def _without_engine(job: Job) -> Job:
+    return replace(job, actual=Actual.NONE, engine=None, ready_at=None, endpoints=())
