@@ -22,7 +22,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Route:
-    """An endpoint that another process serves on an address shared with this one. `key` names that process."""
+    """An endpoint that another process serves on an address shared with this one.
+
+    `key` names that process.
+    """
 
     endpoint: Endpoint
     key: str

@@ -1,0 +1,194 @@
+"""Checks of the whole graph: ports, components, loops, topological order (spec 3.1, 3.2, rule 6 of 3.3).
+
+Each check is given the draft and returns what is wrong; none of them stops at its first finding.
+"""
+
+import heapq
+from collections.abc import Iterator
+
+from server.flow.description import ConditionType, FlowType
+from server.flow.graph.draft import Draft, listed
+from server.flow.plan import PlanEdge
+from server.flow.settings import shown
+from server.flow.status import FlowError, StatusCode
+
+GRAPH_STEP = "invalid graph, please check graph config."
+LOOP_STEP = "loop node is illegal, please check graph config."
+TOPOLOGY_STEP = "generate topology fail, please check graph config."
+LOOP_MEMBERS_STEP = "check loop node fail, please check graph config."
+
+
+def check_whole(draft: Draft) -> list[FlowError]:
+    """There is a node, every port is linked, and everything hangs together."""
+    if not draft.nodes:
+        return [
+            FlowError(
+                StatusCode.BADCONF,
+                GRAPH_STEP,
+                "graph is empty, no node.",
+                "the DOT text has no node with flowunit=..., type=input or type=output",
+            )
+        ]
+    unlinked = list(_unlinked_ports(draft))
+    return unlinked or list(_components(draft))
+
+
+def _unlinked_ports(draft: Draft) -> Iterator[FlowError]:
+    linked_in = {(edge.target, edge.target_port) for edge in draft.edges}
+    linked_out = {(edge.source, edge.source_port) for edge in draft.edges}
+    for name, node in sorted(draft.nodes.items()):
+        for direction, ports, linked in (("in", node.inputs, linked_in), ("out", node.outputs, linked_out)):
+            for port in ports:
+                if (name, port) not in linked:
+                    yield FlowError(
+                        StatusCode.BADCONF,
+                        GRAPH_STEP,
+                        "not all port connect.",
+                        f"{direction} port is not connect. node: {shown(name)} port: {shown(port)}",
+                        f"{draft.place(name)}: no edge has this port",
+                    )
+
+
+def _components(draft: Draft) -> Iterator[FlowError]:
+    neighbours: dict[str, set[str]] = {name: set() for name in draft.nodes}
+    for edge in draft.edges:
+        neighbours[edge.source].add(edge.target)
+        neighbours[edge.target].add(edge.source)
+    first = min(draft.nodes)
+    reached = _reachable(first, neighbours)
+    rest = sorted(set(draft.nodes) - reached)
+    if rest:
+        yield FlowError(
+            StatusCode.BADCONF,
+            GRAPH_STEP,
+            "not all node connect.",
+            "not all node union.",
+            f"no edge links {listed(sorted(reached), 6)} with {listed(rest, 6)}: "
+            "make two flows of them, or link them",
+        )
+
+
+def _reachable(start: str, neighbours: dict[str, set[str]]) -> set[str]:
+    reached = {start}
+    waiting = [start]
+    while waiting:
+        for other in neighbours[waiting.pop()]:
+            if other not in reached:
+                reached.add(other)
+                waiting.append(other)
+    return reached
+
+
+def is_loop(draft: Draft, name: str) -> bool:
+    unit = draft.nodes[name].unit
+    return unit is not None and unit.condition is ConditionType.LOOP
+
+
+def check_loops(draft: Draft) -> list[FlowError]:
+    """A loop node has one input with two edges, and two outputs."""
+    problems = []
+    incoming = draft.incoming()
+    for name in sorted(draft.nodes):
+        if not is_loop(draft, name):
+            continue
+        node = draft.nodes[name]
+        if len(node.inputs) != 1:
+            problems.append(_illegal_loop(draft, name, "loop node input should be one.", listed(node.inputs)))
+        elif len(node.outputs) != 2:
+            problems.append(_illegal_loop(draft, name, "loop node output shoulde be two.", listed(node.outputs)))
+        elif len(incoming[name]) != 2:
+            sources = listed(f"{edge.source}:{edge.source_port}" for edge in incoming[name])
+            problems.append(_illegal_loop(draft, name, "loop node can only link 2 edges.", sources))
+    return problems
+
+
+def _illegal_loop(draft: Draft, name: str, what: str, found: str) -> FlowError:
+    return FlowError(StatusCode.FAULT, LOOP_STEP, what, f"{draft.place(name)} has {found}")
+
+
+def back_edges(draft: Draft) -> dict[PlanEdge, set[str]]:
+    """The edges that lead back to a loop node, each with the nodes of its loop."""
+    forward: dict[str, set[str]] = {name: set() for name in draft.nodes}
+    backward: dict[str, set[str]] = {name: set() for name in draft.nodes}
+    for edge in draft.edges:
+        forward[edge.source].add(edge.target)
+        backward[edge.target].add(edge.source)
+    found: dict[PlanEdge, set[str]] = {}
+    incoming = draft.incoming()
+    for name in sorted(draft.nodes):
+        if is_loop(draft, name):
+            after = _reachable(name, forward)
+            for edge in incoming[name]:
+                if edge.source in after:
+                    found[edge] = after & _reachable(edge.source, backward)
+    return found
+
+
+def topological_order(draft: Draft, backward: dict[PlanEdge, set[str]]) -> tuple[list[str], list[FlowError]]:
+    """Nodes after all that feed them, by name where that leaves a choice."""
+    missing = dict.fromkeys(draft.nodes, 0)
+    for edge in draft.edges:
+        if edge not in backward:
+            missing[edge.target] += 1
+    ready = [name for name, node in draft.nodes.items() if not node.inputs]
+    if not ready:
+        return [], [
+            FlowError(
+                StatusCode.BADCONF,
+                TOPOLOGY_STEP,
+                "start node is not exist.",
+                "every node has an input: a flow begins with a type=input node or a unit without inputs",
+            )
+        ]
+    heapq.heapify(ready)
+    outgoing = draft.outgoing()
+    order: list[str] = []
+    while ready:
+        name = heapq.heappop(ready)
+        order.append(name)
+        for edge in outgoing[name]:
+            if edge not in backward:
+                missing[edge.target] -= 1
+                if missing[edge.target] == 0:
+                    heapq.heappush(ready, edge.target)
+    if len(order) == len(draft.nodes):
+        return order, []
+    return order, [_cycle(draft, {name for name, count in missing.items() if count})]
+
+
+def _cycle(draft: Draft, left: set[str]) -> FlowError:
+    incoming = draft.incoming()
+    seen: dict[str, int] = {}
+    path: list[str] = []
+    name = min(left)
+    while name not in seen:
+        seen[name] = len(path)
+        path.append(name)
+        name = min(edge.source for edge in incoming[name] if edge.source in left)
+    circle = [*reversed(path[seen[name] :])]
+    shown_circle = " -> ".join(shown(each, 60) for each in [*circle[:12], circle[0]])
+    return FlowError(
+        StatusCode.BADCONF,
+        TOPOLOGY_STEP,
+        "not all node connect.",
+        f"the edges go round in a circle without a loop unit: {shown_circle} (first: {draft.place(circle[0])})",
+    )
+
+
+def check_loop_members(draft: Draft, backward: dict[PlanEdge, set[str]]) -> list[FlowError]:
+    """Whatever is on the way back to a loop node is of the normal kind."""
+    problems = []
+    for edge, members in backward.items():
+        for name in sorted(members):
+            unit = draft.nodes[name].unit
+            if unit is not None and unit.flow_type is FlowType.STREAM:
+                problems.append(
+                    FlowError(
+                        StatusCode.BADCONF,
+                        LOOP_MEMBERS_STEP,
+                        f"loop node {shown(name)} can not be stream node.",
+                        f"{draft.place(name)} is in the loop of '{shown(edge.target)}': its unit must be of the "
+                        "normal kind (stream = false)",
+                    )
+                )
+    return problems

@@ -1,0 +1,102 @@
+"""What a DOT statement is, by pydot's grammar.
+
+pydot is exact but slow (0.2 ms a word) and recurses on nested bodies. So it parses *forms*: a statement whose
+words are replaced by their positions, with nested bodies as single words. Equal forms are parsed once, and a graph
+has few different ones, however many nodes. See docs/decisions/0003-graph-compilation.md.
+"""
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydot.dot_parser import GraphParser
+from pyparsing import ParseBaseException
+
+from server.flow.graph.dot_tokens import Token
+
+MAX_FORMS_WORDS = 8_000
+"""Words in all different forms of one graph together: bounds the time in pydot to about 2 s."""
+
+_DEFAULTS = frozenset({"node", "edge", "graph"})
+_OPERAND = re.compile(r"([ib])(\d+)((?::i\d+)*)")
+_pydot_is_not_thread_safe = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A parsed statement. Numbers are indices of its tokens.
+
+    kind: `assign`, `node`, `edge`, or `default`. operands: for each operand its node (or body), then its ports.
+    attributes: key and value.
+    """
+
+    kind: str
+    operands: tuple[tuple[int, ...], ...]
+    attributes: tuple[tuple[int, int], ...]
+
+
+class NotDot(Exception):
+    """The statement is not DOT."""
+
+
+def form_of(tokens: Sequence[Token]) -> str:
+    """The statement without its words: equal for all statements of one form."""
+    return " ".join(_form_word(index, token) for index, token in enumerate(tokens))
+
+
+def _form_word(index: int, token: Token) -> str:
+    match token.kind:
+        case "id":
+            return f"i{index}"
+        case "body":
+            return f"b{index}"
+        case ";":
+            return ","
+        case _:
+            return token.kind
+
+
+@lru_cache(maxsize=1024)
+def parse_form(form: str) -> Form:
+    """Raises: NotDot."""
+    words = form.split(" ", 2)
+    is_default = words[0] in _DEFAULTS
+    if is_default and words[1:2] != ["["]:
+        raise NotDot
+    try:
+        with _pydot_is_not_thread_safe:
+            graphs = GraphParser.parser.parse_string(f"digraph{{{form}}}", parse_all=True)
+    except ParseBaseException:
+        raise NotDot from None
+    graph = graphs[0].obj_dict
+    if graph["edges"]:
+        edges = sorted((edge for same in graph["edges"].values() for edge in same), key=lambda e: e["sequence"])
+        points = [edges[0]["points"][0], *(edge["points"][1] for edge in edges)]
+        return Form("edge", tuple(_operand(point) for point in points), _attributes(edges[0]["attributes"]))
+    if graph["nodes"]:
+        ((name, (node,)),) = graph["nodes"].items()
+        attributes = _attributes(node["attributes"])
+        if is_default:
+            return Form("default", (), attributes)
+        return Form("node", (_operand(name + (node["port"] or "")),), attributes)
+    return Form("assign", (), _attributes(graph["attributes"]))
+
+
+def _operand(text: str) -> tuple[int, ...]:
+    match = _OPERAND.fullmatch(text)
+    if match is None or (match.group(1) == "b" and match.group(3)):
+        raise NotDot
+    return tuple(int(part.lstrip("ib")) for part in text.split(":"))
+
+
+def _attributes(attributes: dict[str, str | None]) -> tuple[tuple[int, int], ...]:
+    return tuple((_word(key), _word(value)) for key, value in attributes.items())
+
+
+def _word(text: str | None) -> int:
+    """pydot takes a key without a value and a keyword as a name; Graphviz takes neither."""
+    if text is None or not re.fullmatch(r"i\d+", text):
+        raise NotDot
+    return int(text[1:])

@@ -1,0 +1,179 @@
+"""DOT text into nodes and edges: subgraphs flattened, defaults applied by their scope (spec 2.1, 2.4)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from server.flow.graph.dot_diagnosis import diagnose
+from server.flow.graph.dot_grammar import MAX_FORMS_WORDS, Form, NotDot, form_of, parse_form
+from server.flow.graph.dot_statements import Body, Statement, read_statements
+from server.flow.graph.dot_tokens import DotText
+from server.flow.status import FlowError, StatusCode
+
+MAX_EDGES = 100_000
+MAX_ATTRIBUTES = 1_000_000
+"""Of all nodes and edges together: defaults and subgraphs as operands multiply what a short text says."""
+
+
+@dataclass(slots=True)
+class DotNode:
+    """`attributes` are values as written, before they are split into lists. `line` is where it first occurs."""
+
+    name: str
+    line: int
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DotEdge:
+    """A missing port is ""."""
+
+    source: str
+    source_port: str
+    target: str
+    target_port: str
+    line: int
+
+
+@dataclass(slots=True)
+class DotGraph:
+    """The first graph of a text. `attributes` are those of the root graph."""
+
+    name: str
+    nodes: dict[str, DotNode] = field(default_factory=dict)
+    edges: list[DotEdge] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def read_dot(text: str) -> DotGraph:
+    """Raises: FlowError (Fault, with line and column), when `text` is not DOT or is beyond the limits."""
+    source = DotText(text)
+    graph_text = read_statements(source)
+    graph = DotGraph(graph_text.name)
+    _Reader(source, graph).read(graph_text.body, _Scope(None))
+    return graph
+
+
+class _Scope:
+    """Defaults and members of one graph or subgraph. A subgraph sees its parent's defaults through its own."""
+
+    def __init__(self, parent: "_Scope | None") -> None:
+        self.parent = parent
+        self.own: dict[str, dict[str, str]] = {"node": {}, "edge": {}, "graph": {}}
+        self.members: dict[str, None] = {}
+        self._named: dict[str, _Scope] = {}
+
+    def child(self, name: str) -> "_Scope":
+        """A new scope; for a name that this scope has seen, the same one again."""
+        if not name:
+            return _Scope(self)
+        return self._named.setdefault(name, _Scope(self))
+
+    def defaults(self, kind: str) -> dict[str, str]:
+        inherited = {} if self.parent is None else self.parent.defaults(kind)
+        inherited.update(self.own[kind])
+        return inherited
+
+    def add(self, node: str) -> None:
+        scope: _Scope | None = self
+        while scope is not None and node not in scope.members:
+            scope.members[node] = None
+            scope = scope.parent
+
+
+class _Reader:
+    def __init__(self, source: DotText, graph: DotGraph) -> None:
+        self._source = source
+        self._graph = graph
+        self._forms: set[str] = set()
+        self._form_words = 0
+        self._attributes = 0
+
+    def read(self, body: Body, scope: _Scope) -> None:
+        for statement in body.statements:
+            form = self._parse(statement)
+            match form.kind:
+                case "assign":
+                    self._set_defaults("graph", self._pairs(statement, form), scope)
+                case "default":
+                    self._set_defaults(statement.tokens[0].kind, self._pairs(statement, form), scope)
+                case "node":
+                    self._node(statement, form, scope)
+                case "edge":
+                    self._edges(statement, form, scope)
+
+    def _parse(self, statement: Statement) -> Form:
+        form = form_of(statement.tokens)
+        if form not in self._forms:
+            self._forms.add(form)
+            self._form_words += len(statement.tokens)
+        if self._form_words > MAX_FORMS_WORDS:
+            raise self._too_much(statement, f"more than {MAX_FORMS_WORDS} words in statements of different forms")
+        try:
+            return parse_form(form)
+        except NotDot:
+            raise self._source.syntax_error(*diagnose(statement.tokens, statement.end)) from None
+
+    def _pairs(self, statement: Statement, form: Form) -> dict[str, str]:
+        tokens = statement.tokens
+        return {tokens[key].text: tokens[value].text for key, value in form.attributes}
+
+    def _set_defaults(self, kind: str, attributes: dict[str, str], scope: _Scope) -> None:
+        scope.own[kind].update(attributes)
+        if kind == "graph" and scope.parent is None:
+            self._graph.attributes.update(attributes)
+
+    def _node(self, statement: Statement, form: Form, scope: _Scope) -> None:
+        for name in self._operand(statement, form.operands[0], scope):
+            if form.operands[0][0] not in statement.bodies:
+                self._graph.nodes[name].attributes.update(self._pairs(statement, form))
+
+    def _operand(self, statement: Statement, operand: tuple[int, ...], scope: _Scope) -> list[str]:
+        """The nodes that an operand names, created where they are new."""
+        body = statement.bodies.get(operand[0])
+        if body is not None:
+            inner = scope.child(body.name)
+            self.read(body, inner)
+            return list(inner.members)
+        token = statement.tokens[operand[0]]
+        if token.text not in self._graph.nodes:
+            defaults = scope.defaults("node")
+            self._count(statement, len(defaults) + 1)
+            line = self._source.line(token.offset)
+            self._graph.nodes[token.text] = DotNode(token.text, line, defaults)
+        scope.add(token.text)
+        return [token.text]
+
+    def _edges(self, statement: Statement, form: Form, scope: _Scope) -> None:
+        ends = [
+            (self._operand(statement, operand, scope), self._port(statement, operand)) for operand in form.operands
+        ]
+        explicit = self._pairs(statement, form)
+        defaults = scope.defaults("edge")
+        line = self._source.line(statement.tokens[0].offset)
+        for source, target, source_port, target_port in self._pairs_of_ends(statement, ends):
+            tail = explicit.get("tailport", source_port or defaults.get("tailport", ""))
+            head = explicit.get("headport", target_port or defaults.get("headport", ""))
+            self._graph.edges.append(DotEdge(source, tail, target, head, line))
+
+    def _pairs_of_ends(
+        self, statement: Statement, ends: list[tuple[list[str], str]]
+    ) -> Iterator[tuple[str, str, str, str]]:
+        for (sources, source_port), (targets, target_port) in pairwise(ends):
+            if len(self._graph.edges) + len(sources) * len(targets) > MAX_EDGES:
+                raise self._too_much(statement, f"more than {MAX_EDGES} edges")
+            for source in sources:
+                for target in targets:
+                    yield source, target, source_port, target_port
+
+    def _port(self, statement: Statement, operand: tuple[int, ...]) -> str:
+        return ":".join(statement.tokens[index].text for index in operand[1:])
+
+    def _count(self, statement: Statement, attributes: int) -> None:
+        self._attributes += attributes
+        if self._attributes > MAX_ATTRIBUTES:
+            raise self._too_much(statement, f"more than {MAX_ATTRIBUTES} attributes")
+
+    def _too_much(self, statement: Statement, what: str) -> FlowError:
+        line = self._source.line(statement.tokens[0].offset)
+        return FlowError(StatusCode.FAULT, f"the graph is too large: {what}, in line {line}")
