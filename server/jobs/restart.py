@@ -23,16 +23,21 @@ class Retry(msgspec.Struct, frozen=True):
     at: datetime | None
 
 
-def next_restart(policy: RestartPolicy, job: Job, now: datetime) -> Retry:
+STARTS_WITHOUT_SUCCESS = 3
+"""How often a flow that never became ready may take its engine's process down before it is given up."""
+
+
+def next_restart(policy: RestartPolicy, job: Job, now: datetime, *, flow_at_fault: bool) -> Retry:
     """What follows on a failure of `job`'s engine at `now`.
 
-    A flow that never became ready is not tried again: its graph is at fault, and ModelBox's users expect the
-    FAILED job with the reason (spec 8.3).
+    `flow_at_fault`: the flow itself said that it failed, and not its process that ended without a word. Such a
+    flow is not tried again when it never became ready: ModelBox's users expect the FAILED job with the reason
+    (spec 8.3).
     """
-    if not job.ever_ready:
-        return Retry(job.failures + 1, None)
     healthy = job.ready_at is not None and (now - job.ready_at).total_seconds() >= policy.healthy_after
     failures = 1 if healthy else job.failures + 1
+    if not job.ever_ready and (flow_at_fault or failures >= STARTS_WITHOUT_SUCCESS):
+        return Retry(failures, None)
     # 2**20 is over any cap; a larger exponent would overflow the float in a crash loop
     delay = min(policy.delay * 2.0 ** min(failures - 1, 20), policy.delay_max)
     return Retry(failures, now + timedelta(seconds=delay))

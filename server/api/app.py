@@ -1,0 +1,69 @@
+"""The Sanic application: routes, and what an exception becomes on the wire."""
+
+import structlog
+from sanic import HTTPResponse, Request, Sanic
+from sanic.exceptions import SanicException
+from sanic.handlers import ErrorHandler
+
+from server.api import acl, jobs
+from server.api.answers import error_answer, job_error_answer
+from server.api.commands import JobCommands
+from server.api.view import JobsView
+from server.config import Config
+from server.jobs.errors import InternalError, InvalidCommand, JobError
+from server.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = 1
+REQUEST_SECONDS = 30
+"""How long a client may take to send one request."""
+HANDLER_MARGIN_SECONDS = 30
+"""What Sanic allows a handler beyond the longest wait that we configure."""
+KEEP_ALIVE_SECONDS = 75
+
+
+class Errors(ErrorHandler):
+    """Every exception as ModelBox's error form. Only what is nobody's mistake but ours is logged."""
+
+    def default(self, request: Request, exception: Exception) -> HTTPResponse:
+        match exception:
+            case JobError():
+                return job_error_answer(exception)
+            case StoreUnavailable():
+                return error_answer(
+                    503,
+                    InternalError.code,
+                    f"{InternalError.text}, {exception}",
+                    {"Retry-After": str(RETRY_AFTER_SECONDS)},
+                )
+            case SanicException() if exception.status_code < 500:
+                return error_answer(
+                    exception.status_code,
+                    InvalidCommand.code,
+                    f"{InvalidCommand.text}, {exception}",
+                    dict(exception.headers),
+                )
+            case SanicException(status_code=503):
+                return error_answer(503, InternalError.code, f"{InternalError.text}, {exception}")
+        log.error("request failed", path=getattr(request, "path", ""), exc_info=exception)
+        return error_answer(500, InternalError.code, InternalError.text)
+
+
+def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic:
+    app = Sanic("modelbox-api", configure_logging=False, error_handler=Errors())
+    app.config.update(
+        {
+            "ACCESS_LOG": False,
+            "REQUEST_MAX_SIZE": config.server.max_body_bytes,
+            "REQUEST_TIMEOUT": REQUEST_SECONDS,
+            "RESPONSE_TIMEOUT": HANDLER_MARGIN_SECONDS + max(config.jobs.create_wait, config.jobs.delete_wait),
+            "KEEP_ALIVE_TIMEOUT": KEEP_ALIVE_SECONDS,
+        }
+    )
+    app.ctx.view = view
+    app.ctx.commands = commands
+    if config.acl.allow:
+        app.register_middleware(acl.only_from(config.acl.allow), "request", priority=100)
+    app.blueprint(jobs.blueprint())
+    return app

@@ -1,0 +1,64 @@
+"""Creating and deleting jobs: append the command, then wait, for a bounded time, for what comes of it."""
+
+import asyncio
+from collections.abc import Callable
+
+from server.config import JobsSection
+from server.jobs.commands import Context, CreateJob, DeleteJob
+from server.jobs.ids import JobId
+from server.jobs.state import Job
+from server.jobs.words import Actual, Desired, Outcome
+from server.store import Store
+from server.store.follower import Follower
+
+
+class JobCommands:
+    def __init__(self, store: Store, follower: Follower, limits: JobsSection) -> None:
+        self._store = store
+        self._follower = follower
+        self._limits = limits
+
+    async def create(self, command: CreateJob, context: Context, *, wait: bool) -> Job:
+        """The job, RUNNING or ended, or still on its way when `wait` is off or the time is up.
+
+        Raises: JobExists, StoreUnavailable.
+        """
+        appended = await self._store.submit(command, context)
+        self._follower.note(appended)
+        created = appended.job
+        assert created is not None
+        if not wait:
+            return created
+        ended = await self._settled(created, _has_outcome, self._limits.create_wait)
+        return ended or self._follower.jobs.get(command.job_id) or created
+
+    async def delete(self, job_id: JobId, context: Context, *, wait: bool) -> Job | None:
+        """None once the job and its engine are gone, or the job, still being deleted, when `wait` is off or
+        the time is up.
+
+        Raises: NoSuchJob, StoreUnavailable.
+        """
+        appended = await self._store.submit(DeleteJob(job_id=job_id), context)
+        self._follower.note(appended)
+        job = appended.job
+        assert job is not None
+        if wait:
+            await self._settled(job, _never, self._limits.delete_wait)
+        now = self._follower.jobs.get(job_id)
+        return now if now is not None and now.incarnation == job.incarnation else None
+
+    async def _settled(self, job: Job, done: Callable[[Job], bool], timeout: float) -> Job | None:
+        """The job once `done` holds of it; None when it is gone or the time is up."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._follower.wait_until(job.job_id, job.incarnation, done)
+        except TimeoutError:
+            return None
+
+
+def _has_outcome(job: Job) -> bool:
+    return job.actual is Actual.READY or job.outcome is not Outcome.OPEN or job.desired is not Desired.RUNNING
+
+
+def _never(_job: Job) -> bool:
+    return False

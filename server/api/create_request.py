@@ -1,0 +1,63 @@
+"""The body of a create request, checked in ModelBox's order (spec 8.3)."""
+
+from typing import Any
+
+import msgspec
+
+from server.jobs.commands import CreateJob, Graph
+from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId
+from server.jobs.ids import JobId, is_valid_job_id
+
+_BOM = b"\xef\xbb\xbf"
+FORMATS = ("json", "toml")
+
+
+def parse_create(body: bytes) -> CreateJob:
+    """The command in `body`, a JSON object, whatever the Content-Type said.
+
+    Raises: InvalidCommand (006), NoJobId (003), InternalError (001), NoGraph (004), InvalidJobId (007).
+    """
+    fields = _decode(body)
+    if not isinstance(fields, dict) or "job_id" not in fields:
+        raise NoJobId
+    job_id = fields["job_id"]
+    graph_format = fields.get("job_graph_format")
+    if not isinstance(job_id, str):
+        raise InternalError(f"job_id must be a string, not {_kind(job_id)}")
+    if graph_format is not None and not isinstance(graph_format, str):
+        raise InternalError(f"job_graph_format must be a string, not {_kind(graph_format)}")
+    if "job_graph" not in fields:
+        raise NoGraph
+    graph = fields["job_graph"]
+    if graph is None or graph == {}:
+        raise InternalError("job_graph is empty")
+    if not is_valid_job_id(job_id):
+        raise InvalidJobId
+    if graph_format is not None and graph_format not in FORMATS:
+        raise InvalidCommand(f"Unsupport graph format: {graph_format}")
+    return CreateJob(job_id=JobId(job_id), graph=_graph(graph, graph_format))
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body.removeprefix(_BOM))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidCommand(str(error)) from error
+    except RecursionError as error:
+        raise InvalidCommand("the JSON is nested too deeply") from error
+
+
+def _graph(graph: object, graph_format: str | None) -> Graph:
+    """An object is JSON; a string is TOML unless the format says that it holds JSON text."""
+    if isinstance(graph, str):
+        return Graph.of(graph_format or "toml", graph)
+    if not isinstance(graph, dict):
+        raise InternalError(f"job_graph must be an object, or a string of TOML, not {_kind(graph)}")
+    if graph_format == "toml":
+        raise InternalError("job_graph must be a string of TOML when job_graph_format is toml, not an object")
+    return Graph.of("json", msgspec.json.encode(graph).decode())
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -1,0 +1,75 @@
+"""The job resource: create, status, list, delete."""
+
+from urllib.parse import unquote
+
+from sanic import Blueprint, HTTPResponse, Request
+
+from server.api.answers import answer, job_body
+from server.api.create_request import parse_create
+from server.jobs.commands import Context
+from server.jobs.errors import InvalidCommand, InvalidGraph, NoSuchJob
+from server.jobs.ids import JobId
+from server.jobs.words import Outcome
+
+BASE = "/v1/modelbox/job"
+
+
+def blueprint() -> Blueprint:
+    bp = Blueprint("jobs")
+    for uri in (BASE, f"{BASE}/<rest:path>"):
+        kind = "base" if uri == BASE else "below"
+        bp.add_route(create, uri, methods=["PUT", "POST"], name=f"create_{kind}")
+        bp.add_route(read, uri, methods=["GET", "HEAD"], name=f"read_{kind}")
+        bp.add_route(delete, uri, methods=["DELETE"], name=f"delete_{kind}")
+    return bp
+
+
+async def create(request: Request, rest: str = "") -> HTTPResponse:
+    """Path segments below the base are ignored, as ModelBox does."""
+    command = parse_create(request.body)
+    wait = not _wants_async(request)
+    job = await request.app.ctx.commands.create(command, _context(request), wait=wait)
+    headers = {"Location": f"{BASE}/{job.job_id}"}
+    if not wait:
+        return answer(202, job_body(job), headers | {"Preference-Applied": "respond-async"})
+    if job.outcome is Outcome.FAILED:
+        raise InvalidGraph(job.error)
+    return answer(201, headers=headers)
+
+
+async def read(request: Request, rest: str = "") -> HTTPResponse:
+    segments = _segments(rest)
+    view = request.app.ctx.view
+    if segments == ["list", "all"]:
+        return answer(200, await view.list_all())
+    if len(segments) > 1:
+        raise InvalidCommand(f"GET {request.path} is no job and no list; use {BASE}/ID or {BASE}/list/all")
+    body = await view.status(JobId(segments[0]))
+    if body is None:
+        raise NoSuchJob
+    return answer(200, body)
+
+
+async def delete(request: Request, rest: str = "") -> HTTPResponse:
+    segments = _segments(rest)
+    if len(segments) > 1 or not segments[0]:
+        raise NoSuchJob
+    wait = not _wants_async(request)
+    job = await request.app.ctx.commands.delete(JobId(segments[0]), _context(request), wait=wait)
+    if job is None:
+        return answer(204)
+    return answer(202, job_body(job), None if wait else {"Preference-Applied": "respond-async"})
+
+
+def _segments(rest: str) -> list[str]:
+    """The path below the base, split first and decoded then, so that an escaped slash stays in its segment."""
+    return [unquote(part) if "%" in part else part for part in rest.split("/")]
+
+
+def _wants_async(request: Request) -> bool:
+    preferences = ",".join(request.headers.getall("prefer", ()))
+    return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))
+
+
+def _context(request: Request) -> Context:
+    return Context(actor=f"rest:{request.ip}", request_id=str(request.id))

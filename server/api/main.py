@@ -1,0 +1,111 @@
+"""The API's process: opens the store, follows the log, serves HTTP on a socket that it was given."""
+
+import asyncio
+import os
+import signal
+import socket
+
+import structlog
+import uvloop
+from sanic import Sanic
+from sanic.server.async_server import AsyncioServer
+
+from server.api.acl import parse_networks
+from server.api.app import build_app
+from server.api.commands import JobCommands
+from server.api.listener import BACKLOG
+from server.api.view import JobsView
+from server.config import Config
+from server.errors import StartError
+from server.store import Store, StoreUnavailable
+from server.store.follower import Follower
+
+log = structlog.get_logger()
+
+SETTLED_SECONDS = 10.0
+"""How long a booting API waits for the runner to find out which engines live, before it serves all the same."""
+DRAIN_SECONDS = 3.0
+DRAIN_LOOK_SECONDS = 0.02
+
+
+def run(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
+    """Serves until SIGTERM or SIGINT. Serves nothing before `settled_fd` is readable or at its end.
+
+    Raises: StartError.
+    """
+    parse_networks(config.acl.allow)
+    return uvloop.run(_main(config, listener, settled_fd))
+
+
+async def _main(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stopping.set)
+    try:
+        store = await Store.open(config.database_url)
+    except StoreUnavailable as error:
+        raise StartError(str(error)) from error
+    try:
+        if settled_fd is not None:
+            await _settled(settled_fd, stopping)
+        await _serve(config, listener, store, stopping)
+    finally:
+        await store.close()
+    return 0
+
+
+async def _settled(fd: int, stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    settled = asyncio.Event()
+    loop.add_reader(fd, settled.set)
+    waits = [asyncio.create_task(settled.wait()), asyncio.create_task(stopping.wait())]
+    await asyncio.wait(waits, timeout=SETTLED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    loop.remove_reader(fd)
+    os.close(fd)
+
+
+async def _serve(config: Config, listener: socket.socket, store: Store, stopping: asyncio.Event) -> None:
+    follower = Follower(store)
+    await follower.load()
+    app = build_app(config, JobsView(follower), JobCommands(store, follower, config.jobs))
+    following = asyncio.create_task(follower.follow(), name="follow the log")
+    server = await _start_server(app, listener)
+    host, port = listener.getsockname()[:2]
+    log.info("serving", host=host, port=port)
+    stopped = asyncio.create_task(stopping.wait(), name="stop signal")
+    await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await _stop_server(server)
+    for task in (following, stopped):
+        task.cancel()
+    results = await asyncio.gather(following, stopped, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
+
+
+async def _start_server(app: Sanic, listener: socket.socket) -> AsyncioServer:
+    listener.setblocking(False)
+    server = await app.create_server(sock=listener, return_asyncio_server=True, access_log=False, backlog=BACKLOG)
+    assert server is not None
+    await server.startup()
+    await server.before_start()
+    await server.start_serving()
+    await server.after_start()
+    return server
+
+
+async def _stop_server(server: AsyncioServer) -> None:
+    """Takes no more connections, lets requests in flight end, closes idle ones."""
+    await server.before_stop()
+    server.close()
+    for connection in list(server.connections):
+        connection.close_if_idle()
+    for _ in range(int(DRAIN_SECONDS / DRAIN_LOOK_SECONDS)):
+        if not server.connections:
+            break
+        await asyncio.sleep(DRAIN_LOOK_SECONDS)
+    for connection in list(server.connections):
+        connection.abort()
+    await server.after_stop()

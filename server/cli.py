@@ -1,0 +1,182 @@
+"""The commands: thin, each reads the configuration and calls one function."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server.config import Config, inherited_config, load_config
+from server.errors import StartError
+from server.process import configure_logging, end_with_parent, set_title
+
+START_ERROR_EXIT = 2
+
+_COMMON = [
+    click.option("--conf", type=click.Path(path_type=Path), help="TOML file; see conf/server.toml for its keys."),
+    click.option("--state-dir", help="Where database, sockets and logs live."),
+    click.option("--database-url", help="sqlite:///PATH or postgresql://...; default: SQLite in the state dir."),
+]
+_LISTEN = [
+    click.option("--host", help="Address to listen on."),
+    click.option("--port", type=int, help="TCP port to listen on."),
+]
+_FLOWS = [click.option("--flow-path", help="Folder of flows that are jobs at boot.")]
+_STOP_ENGINES = [
+    click.option("--stop-engines", is_flag=True, help="On SIGTERM stop the engines too, as on Ctrl-C.")
+]
+_CHILD = [
+    click.option("--settled-fd", type=int, hidden=True),
+    click.option("--parent-pid", type=int, hidden=True),
+]
+
+
+def _options(*groups: list[Callable[..., Any]]) -> Callable[..., Any]:
+    def apply(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return apply
+
+
+@click.group()
+@click.version_option(package_name="modelbox-server")
+def cli() -> None:
+    """A persistent job server for dataflow graphs, compatible with ModelBox Server's REST API."""
+
+
+@cli.command()
+@_options(_COMMON, _LISTEN, _FLOWS, _STOP_ENGINES)
+def serve(stop_engines: bool, **given: Any) -> int:
+    """Start everything on this machine: API, runner, engine host."""
+    from server.api.listener import listen
+    from server.store import upgrade
+    from server.supervisor import serve as run_all
+    from server.supervisor import state_dir_lock
+
+    config = _config(given)
+    with state_dir_lock(config.state_dir):
+        listener = listen(config.server.host, config.server.port)
+        upgrade(config.database_url)
+        host, port = listener.getsockname()[:2]
+        click.echo(f"serving on http://{host}:{port}, state in {config.state_dir}", err=True)
+        return run_all(config, listener, stop_engines=stop_engines)
+
+
+@cli.command()
+@_options(_COMMON, _LISTEN, _CHILD)
+@click.option("--listen-fd", type=int, hidden=True)
+def api(listen_fd: int | None, settled_fd: int | None, parent_pid: int | None, **given: Any) -> int:
+    """Start the REST API alone."""
+    from server.api.listener import listen
+    from server.api.main import run
+
+    config = _process_config("api", parent_pid, given)
+    if listen_fd is not None:
+        listener = socket.socket(fileno=listen_fd)
+    else:
+        listener = listen(config.server.host, config.server.port)
+    return run(config, listener, settled_fd)
+
+
+@cli.command()
+@_options(_COMMON, _FLOWS, _STOP_ENGINES, _CHILD)
+def runner(stop_engines: bool, settled_fd: int | None, parent_pid: int | None, **given: Any) -> int:
+    """Start a runner alone; a second one on the same database waits for its turn to lead."""
+    from server.runner.main import run
+
+    config = _process_config("runner", parent_pid, given)
+    return run(config, settled_fd, keep_engines=not stop_engines)
+
+
+@cli.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command(name="upgrade")
+@_options(_COMMON)
+def db_upgrade(**given: Any) -> int:
+    """Create the tables, or bring them to this program's schema."""
+    from server.store import current, upgrade
+
+    config = _config(given)
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    upgrade(config.database_url)
+    click.echo(current(config.database_url))
+    return 0
+
+
+@db.command(name="current")
+@_options(_COMMON)
+def db_current(**given: Any) -> int:
+    """Show the revision of the database's schema."""
+    from server.store import current
+
+    click.echo(current(_config(given).database_url) or "no schema")
+    return 0
+
+
+@db.command(name="verify")
+@_options(_COMMON)
+def db_verify(**given: Any) -> int:
+    """Recompute the projection from the event log and compare, row by row. Exit code 1 on a difference."""
+    from server.store import verify
+
+    differences = asyncio.run(verify(_config(given).database_url))
+    for difference in differences:
+        click.echo(str(difference))
+    click.echo(f"{len(differences)} differences" if differences else "the projection equals the event log")
+    return 1 if differences else 0
+
+
+@db.command(name="rebuild")
+@_options(_COMMON)
+def db_rebuild(**given: Any) -> int:
+    """Write the projection anew from the event log."""
+    from server.store import rebuild
+
+    click.echo(f"{asyncio.run(rebuild(_config(given).database_url))} jobs written")
+    return 0
+
+
+def _config(given: dict[str, Any]) -> Config:
+    conf = given.pop("conf", None)
+    config = load_config(conf, {f"server.{name}": value for name, value in given.items()})
+    configure_logging(config.server.log_level)
+    return config
+
+
+def _process_config(what: str, parent_pid: int | None, given: dict[str, Any]) -> Config:
+    """The configuration that `serve` handed on, or for a process that runs apart its own."""
+    if parent_pid is not None:
+        end_with_parent(parent_pid)
+    config = inherited_config(os.environ) if parent_pid is not None else None
+    config = config or _config(given)
+    configure_logging(config.server.log_level)
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    set_title(what, config.state_dir)
+    return config
+
+
+def main() -> None:
+    try:
+        code = cli.main(standalone_mode=False)
+    except StartError as error:
+        click.echo(f"modelbox-server: {error}", err=True)
+        code = START_ERROR_EXIT
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The configuration: defaults, a TOML file, environment variables and options, made into one frozen object.
+
+`conf/server.toml` shows every key with its default; a test holds it equal to the defaults here.
+"""
+
+import os
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+import tomli
+
+from server.errors import StartError
+from server.jobs.restart import RestartPolicy
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class ServerSection(Section, frozen=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: Port = 1104
+    state_dir: str = ""
+    database_url: str = ""
+    flow_path: str = ""
+    max_body_bytes: Count = 16 * 1024 * 1024
+    log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
+
+
+class AclSection(Section, frozen=True, kw_only=True):
+    allow: tuple[str, ...] = ()
+
+
+class JobsSection(Section, frozen=True, kw_only=True):
+    create_wait: Seconds = 10.0
+    delete_wait: Seconds = 15.0
+
+
+class EngineSection(Section, frozen=True, kw_only=True):
+    start_timeout: Seconds = 60.0
+    stop_grace: Seconds = 5.0
+    max_starting: Count = 8
+    restart_delay: Seconds = 0.5
+    restart_delay_max: Seconds = 60.0
+    healthy_after: Seconds = 30.0
+
+    @property
+    def restart_policy(self) -> RestartPolicy:
+        return RestartPolicy(self.restart_delay, self.restart_delay_max, self.healthy_after)
+
+
+class FlowSection(Section, frozen=True, kw_only=True):
+    max_request_bytes: Count = 100 * 1024 * 1024
+
+
+class Config(Section, frozen=True, kw_only=True):
+    server: ServerSection = ServerSection()
+    acl: AclSection = AclSection()
+    jobs: JobsSection = JobsSection()
+    engine: EngineSection = EngineSection()
+    flow: FlowSection = FlowSection()
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.server.state_dir)
+
+    @property
+    def database_url(self) -> str:
+        return self.server.database_url or f"sqlite:///{self.state_dir / 'modelbox.db'}"
+
+
+def load_config(
+    conf_file: Path | None, options: Mapping[str, object], environ: Mapping[str, str] = os.environ
+) -> Config:
+    """The configuration in force. `options` maps "section.key" to a value, None where it was not given.
+
+    Raises: StartError, which names the file or variable, the key and what is wrong with it.
+    """
+    tree = _read_file(conf_file) if conf_file else {}
+    _convert(tree, str(conf_file))
+    for name, value, source in _overrides(options, environ):
+        section, key = name.split(".")
+        _convert({section: {key: value}}, source)
+        tree.setdefault(section, {})[key] = value
+    config = _convert(tree, "the configuration")
+    state_dir = Path(config.server.state_dir).expanduser() if config.server.state_dir else _state_home(environ)
+    server = msgspec.structs.replace(config.server, state_dir=str(state_dir.absolute()))
+    return msgspec.structs.replace(config, server=server)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartError(f"{path}: not valid TOML: {error}") from error
+
+
+def _convert(tree: dict[str, Any], source: str) -> Config:
+    try:
+        return msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        key = where.strip("`.")
+        if "unknown field" in what:
+            unknown = what.split("`")[1]
+            raise StartError(f"{source}: unknown key '{f'{key}.{unknown}'.lstrip('.')}'") from error
+        raise StartError(f"{source}: {key}: {what.replace('`', '').lower()}") from error
+
+
+def _overrides(options: Mapping[str, object], environ: Mapping[str, str]) -> list[tuple[str, object, str]]:
+    """Each (section.key, value, where it comes from), weakest first."""
+    found: list[tuple[str, object, str]] = []
+    for section, section_type in get_type_hints(Config).items():
+        for field in msgspec.structs.fields(section_type):
+            variable = f"MODELBOX_{section}_{field.name}".upper()
+            if variable in environ:
+                value = _from_text(environ[variable], field.default)
+                found.append((f"{section}.{field.name}", value, f"environment variable {variable}"))
+    for name, option in options.items():
+        if option is not None:
+            found.append((name, option, f"option --{name.split('.')[1].replace('_', '-')}"))
+    return found
+
+
+def _from_text(text: str, default: object) -> object:
+    """`text` as the type of the key's default, or as it is where it does not read as that; the check of the
+    type then names it."""
+    if isinstance(default, tuple):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, (int, float)):
+        try:
+            return type(default)(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _state_home(environ: Mapping[str, str]) -> Path:
+    home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "modelbox-server"
+
+
+CONFIG_VARIABLE = "MODELBOX_RESOLVED_CONFIG"
+"""Carries the configuration in force, as JSON, from `serve` to the processes that it starts."""
+
+
+def inherited_config(environ: Mapping[str, str] = types.MappingProxyType(os.environ)) -> Config | None:
+    text = environ.get(CONFIG_VARIABLE)
+    return msgspec.json.decode(text, type=Config) if text else None
+
+
+def config_for_children(config: Config) -> dict[str, str]:
+    return {CONFIG_VARIABLE: msgspec.json.encode(config).decode()}

@@ -1,0 +1,25 @@
+"""The engines that this runner holds, and what it knows of each."""
+
+import msgspec
+
+from server.engines.driver import EngineHandle
+from server.jobs.ids import JobId
+from server.runner.reconcile import EngineView
+
+
+class Engine(msgspec.Struct, kw_only=True):
+    """`stopping` is why we told it to stop, "" while we did not. `said_last`: it has told how its flow ended.
+    `exited`: its process is gone. `holds_slot`: it counts among those that are starting."""
+
+    job_id: JobId
+    incarnation: int
+    attempt: int
+    handle: EngineHandle
+    stopping: str = ""
+    said_last: bool = False
+    exited: bool = False
+    holds_slot: bool = False
+
+    @property
+    def view(self) -> EngineView:
+        return EngineView(self.incarnation, self.attempt, bool(self.stopping) or self.said_last or self.exited)

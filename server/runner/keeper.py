@@ -1,0 +1,261 @@
+"""Keeps one engine for each job that should run, and none for any other.
+
+Each job has at most one task at work on it, so that steps of one job never overlap while jobs do not wait for
+each other. A task asks `reconcile` for the next step, does it, and asks again until nothing is to be done.
+"""
+
+import asyncio
+from collections import deque
+from datetime import UTC, datetime
+
+import structlog
+
+from server.config import Config
+from server.engines.driver import EngineDriver, EngineHandle, EngineHostGone, EngineRefused
+from server.engines.protocol import EngineSpec
+from server.jobs import events as e
+from server.jobs.commands import Observe
+from server.jobs.ids import Epoch, JobId
+from server.jobs.state import Job
+from server.jobs.words import Actual
+from server.runner import reconcile as r
+from server.runner.engines import Engine
+from server.runner.recorder import Recorder
+from server.runner.watch import Watch
+from server.store import Store
+from server.store.follower import Follower
+
+log = structlog.get_logger()
+
+HOST_RETRY_SECONDS = 1.0
+"""Pause before an engine is asked for again when no host could be had."""
+
+
+class Keeper:
+    def __init__(
+        self, store: Store, follower: Follower, driver: EngineDriver, epoch: Epoch, config: Config
+    ) -> None:
+        self._store = store
+        self._follower = follower
+        self._driver = driver
+        self._epoch = epoch
+        self._config = config
+        self._recorder = Recorder(store, follower, epoch)
+        self._engines: dict[JobId, Engine] = {}
+        self._at_work: set[JobId] = set()
+        self._again: set[JobId] = set()
+        self._due: dict[JobId, tuple[datetime, float]] = {}
+        self._slots = config.engine.max_starting
+        self._queue: deque[JobId] = deque()
+        self._closing = ""
+        self._none_left = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self, settled: asyncio.Event) -> None:
+        """Adopts what lives, then keeps to the log until cancelled. Sets `settled` when what the log says of
+        each engine is true. Raises: StaleEpoch (in a group), when another runner leads."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await self._adopt_all()
+            await self._record_losses()
+            settled.set()
+            self._follower.subscribe(self._wake_all)
+            self._wake_all(set(self._follower.jobs) | set(self._engines))
+            await self._follower.follow()
+
+    async def stop_engines(self, reason: str) -> None:
+        """Stops every engine and starts none any more; the jobs stay wanted. Bounded by the grace period."""
+        self._closing = reason
+        self._none_left.clear()
+        self._check_none_left()
+        engines = list(self._engines.values())
+        await asyncio.gather(*(self._stop(engine, reason) for engine in engines))
+        await self._none_left.wait()
+        await self._driver.shutdown()
+
+    def _wake_all(self, changed: set[JobId]) -> None:
+        for job_id in changed:
+            self.wake(job_id)
+
+    def wake(self, job_id: JobId) -> None:
+        """Something about this job may be different: look at it, now or after the step that is under way."""
+        if job_id in self._at_work:
+            self._again.add(job_id)
+            return
+        assert self._tasks is not None
+        self._at_work.add(job_id)
+        self._tasks.create_task(self._settle(job_id), name=f"settle {job_id}")
+
+    async def _settle(self, job_id: JobId) -> None:
+        try:
+            while await self._step(job_id) or job_id in self._again:
+                self._again.discard(job_id)
+        finally:
+            self._at_work.discard(job_id)
+        if job_id in self._again:
+            self._again.discard(job_id)
+            self.wake(job_id)
+
+    async def _step(self, job_id: JobId) -> bool:
+        """Does the next step for a job; False when there is none to do now."""
+        job, engine = self._follower.jobs.get(job_id), self._engines.get(job_id)
+        action = r.reconcile(job, engine.view if engine else None, self._retry_in(job) if job else 0.0)
+        match action:
+            case r.StartEngine(attempt) if job is not None:
+                return await self._start(job, attempt)
+            case r.StopEngine(reason) if engine is not None:
+                await self._stop(engine, reason)
+            case r.RecordLoss() if job is not None:
+                await self._recorder.record(job_id, job.incarnation, self._loss(job))
+            case r.RecordStart() if job is not None and engine is not None:
+                await self._record_adoption(job, engine)
+            case r.RemoveJob() if job is not None:
+                await self._driver.release(job_id)
+                await self._recorder.record(job_id, job.incarnation, e.JobDeleted())
+            case r.Wait(seconds):
+                asyncio.get_running_loop().call_later(seconds, self.wake, job_id)
+                return False
+            case _:
+                return False
+        return True
+
+    def _retry_in(self, job: Job) -> float:
+        """Seconds until the next attempt is due, by the monotonic clock from the moment that we learned of it:
+        the wall clock may jump."""
+        if job.retry_at is None:
+            self._due.pop(job.job_id, None)
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        known = self._due.get(job.job_id)
+        if known is None or known[0] != job.retry_at:
+            away = (job.retry_at - datetime.now(UTC)).total_seconds()
+            known = (job.retry_at, now + min(max(away, 0.0), self._config.engine.restart_delay_max))
+            self._due[job.job_id] = known
+        return max(known[1] - now, 0.0)
+
+    async def _start(self, job: Job, attempt: int) -> bool:
+        if self._closing:
+            return False
+        if self._slots == 0:
+            # a job that somebody just asked for goes before those that a boot brings back
+            (self._queue.appendleft if job.attempt == 0 else self._queue.append)(job.job_id)
+            return False
+        self._slots -= 1
+        try:
+            handle = await self._driver.start(await self._spec(job, attempt))
+        except EngineRefused as error:
+            self._free_slot()
+            await self._refused(job, attempt, str(error))
+            return True
+        except (EngineHostGone, OSError) as error:
+            self._free_slot()
+            log.error("no engine could be started, trying again", job_id=job.job_id, reason=str(error))
+            asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
+            return False
+        engine = self._hold(job.job_id, job.incarnation, attempt, handle, holds_slot=True)
+        started = e.EngineStarted(attempt=attempt, engine=handle.identity)
+        await self._recorder.record(job.job_id, job.incarnation, started)
+        self._watch(engine)
+        return True
+
+    async def _spec(self, job: Job, attempt: int) -> EngineSpec:
+        graph = await self._store.graph(job.graph_digest)
+        assert graph is not None  # appended in the transaction that created the job
+        return EngineSpec(
+            job_id=job.job_id,
+            incarnation=job.incarnation,
+            attempt=attempt,
+            epoch=self._epoch,
+            graph_format=graph.format,
+            source=graph.source,
+            plan=graph.plan,
+            max_request_bytes=self._config.flow.max_request_bytes,
+            start_timeout=self._config.engine.start_timeout,
+        )
+
+    async def _refused(self, job: Job, attempt: int, reason: str) -> None:
+        """The host has an engine of this job that we do not hold. Adopt it: `reconcile` decides what it is."""
+        log.warning("engine refused", job_id=job.job_id, reason=reason)
+        handle = await self._driver.adopt(job.job_id, self._epoch)
+        if handle is None:
+            asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
+            return
+        self._watch(self._hold(job.job_id, handle.hello.incarnation, handle.hello.attempt, handle))
+
+    def _hold(
+        self, job_id: JobId, incarnation: int, attempt: int, handle: EngineHandle, *, holds_slot: bool = False
+    ) -> Engine:
+        engine = Engine(
+            job_id=job_id, incarnation=incarnation, attempt=attempt, handle=handle, holds_slot=holds_slot
+        )
+        self._engines[job_id] = engine
+        return engine
+
+    def _watch(self, engine: Engine) -> None:
+        assert self._tasks is not None
+        watch = Watch(self._recorder, self._follower, self._store, self._driver, self._config.engine)
+        self._tasks.create_task(self._watch_to_end(watch, engine), name=f"watch {engine.job_id}")
+
+    async def _watch_to_end(self, watch: Watch, engine: Engine) -> None:
+        await watch.until_up(engine)
+        if engine.holds_slot:
+            engine.holds_slot = False
+            self._free_slot()
+        await watch.until_gone(engine)
+        if self._engines.get(engine.job_id) is engine:
+            del self._engines[engine.job_id]
+            self._check_none_left()
+        self.wake(engine.job_id)
+
+    def _check_none_left(self) -> None:
+        if self._closing and not self._engines:
+            self._none_left.set()
+
+    async def _stop(self, engine: Engine, reason: str) -> None:
+        if engine.stopping:
+            return
+        engine.stopping = reason
+        log.info("stopping engine", job_id=engine.job_id, attempt=engine.attempt, reason=reason)
+        assert self._tasks is not None
+        self._tasks.create_task(engine.handle.stop(self._config.engine.stop_grace), name=f"stop {engine.job_id}")
+
+    def _free_slot(self) -> None:
+        self._slots += 1
+        if self._queue:
+            self.wake(self._queue.popleft())
+
+    async def _adopt_all(self) -> None:
+        hellos = await self._driver.list()
+        handles = await asyncio.gather(*(self._driver.adopt(h.job_id, self._epoch) for h in hellos))
+        adopted: list[Observe] = []
+        for handle in handles:
+            if handle is None:
+                continue
+            hello = handle.hello
+            engine = self._hold(JobId(hello.job_id), hello.incarnation, hello.attempt, handle)
+            job = self._follower.jobs.get(engine.job_id)
+            if job is not None and job.incarnation == engine.incarnation and job.attempt <= engine.attempt:
+                event = e.EngineAdopted(attempt=engine.attempt, engine=handle.identity)
+                adopted.append(Observe(job_id=job.job_id, incarnation=job.incarnation, event=event))
+        if adopted:
+            await self._recorder.record_all(adopted)
+        for engine in self._engines.values():
+            self._watch(engine)
+        log.info("engines adopted", adopted=len(adopted), found=len(hellos))
+
+    async def _record_adoption(self, job: Job, engine: Engine) -> None:
+        event = e.EngineAdopted(attempt=engine.attempt, engine=engine.handle.identity)
+        await self._recorder.record(job.job_id, job.incarnation, event)
+
+    async def _record_losses(self) -> None:
+        """Before anybody reads the status of a job whose engine is gone."""
+        lost = [
+            Observe(job_id=job.job_id, incarnation=job.incarnation, event=self._loss(job))
+            for job in self._follower.jobs.values()
+            if job.actual is not Actual.NONE and job.job_id not in self._engines
+        ]
+        if lost:
+            await self._recorder.record_all(lost)
+
+    def _loss(self, job: Job) -> e.Event:
+        return e.EngineLost(attempt=job.attempt, reason="its process was gone when the runner looked for it")

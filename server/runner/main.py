@@ -1,0 +1,112 @@
+"""The runner's process: waits to lead, then keeps engines to the log."""
+
+import asyncio
+import os
+import platform
+import signal
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from server.config import Config
+from server.engines.local import LocalDriver
+from server.errors import StartError
+from server.jobs.commands import Context
+from server.jobs.ids import Epoch
+from server.runner import local_flows
+from server.runner.keeper import Keeper
+from server.store import StaleEpoch, Store, StoreUnavailable, leader_lock
+from server.store.follower import Follower
+
+log = structlog.get_logger()
+
+DEPOSED_EXIT = 3
+"""Exit code of a runner that stopped leading; whoever started it starts it again, to wait for its next turn."""
+
+
+def run(config: Config, settled_fd: int | None, *, keep_engines: bool = True) -> int:
+    """Runs until SIGTERM (engines stay) or SIGINT (engines are stopped too); returns the exit code.
+
+    `settled_fd` is closed once the projection tells the truth about every engine.
+    Raises: StartError.
+    """
+    return uvloop.run(_main(config, settled_fd, keep_engines))
+
+
+async def _main(config: Config, settled_fd: int | None, keep_engines: bool) -> int:
+    stop: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, _ask, stop, keep_engines)
+    loop.add_signal_handler(signal.SIGINT, _ask, stop, False)
+    try:
+        store = await Store.open(config.database_url)
+    except StoreUnavailable as error:
+        raise StartError(str(error)) from error
+    try:
+        return await _lead(config, store, stop, settled_fd)
+    finally:
+        await store.close()
+
+
+def _ask(stop: "asyncio.Future[bool]", keep_engines: bool) -> None:
+    if not stop.done():
+        stop.set_result(keep_engines)
+
+
+async def _lead(config: Config, store: Store, stop: "asyncio.Future[bool]", settled_fd: int | None) -> int:
+    lock = leader_lock(config.database_url)
+    turn = asyncio.create_task(lock.acquire(), name="wait to lead")
+    await asyncio.wait({turn, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not turn.done():
+        turn.cancel()
+        await asyncio.wait({turn})
+        await lock.release()
+        return 0
+    try:
+        turn.result()
+        epoch = await store.elect(Context(actor="runner"), platform.node(), os.getpid())
+        log.info("leading", epoch=epoch)
+        deposed = asyncio.create_task(lock.lost.wait(), name="leader lock")
+        return await _keep(config, store, epoch, stop, deposed, settled_fd)
+    finally:
+        await lock.release()
+
+
+async def _keep(
+    config: Config,
+    store: Store,
+    epoch: Epoch,
+    stop: "asyncio.Future[bool]",
+    deposed: "asyncio.Task[object]",
+    settled_fd: int | None,
+) -> int:
+    follower = Follower(store)
+    await follower.load()
+    driver = LocalDriver(Path(config.server.state_dir))
+    keeper = Keeper(store, follower, driver, epoch, config)
+    settled = asyncio.Event()
+    keeping = asyncio.create_task(keeper.run(settled), name="keeper")
+    flows = asyncio.create_task(
+        local_flows.keep_to_files(config, store, follower, settled, settled_fd), name="local flows"
+    )
+    await asyncio.wait({keeping, stop, deposed}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.done() and not stop.result() and not keeping.done():
+        await keeper.stop_engines("the server was stopped together with its engines")
+    code = 0 if stop.done() else DEPOSED_EXIT
+    for task in (flows, keeping, deposed):
+        task.cancel()
+    results = await asyncio.gather(flows, keeping, deposed, return_exceptions=True)
+    await driver.close()
+    for result in results:
+        if isinstance(result, Exception):
+            code = DEPOSED_EXIT
+            if not _is_stale(result):
+                log.error("the runner failed and will be started again", exc_info=result)
+    return code
+
+
+def _is_stale(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_stale(inner) for inner in error.exceptions)
+    return isinstance(error, StaleEpoch)

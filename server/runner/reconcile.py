@@ -1,0 +1,83 @@
+"""What to do next for one job: a pure function of what the log says and what is known of its engine.
+
+Boot, adoption, a new leader, a crash and a command all end here; there is no second way to start a job.
+"""
+
+import msgspec
+
+from server.jobs.state import Job
+from server.jobs.words import Actual, Desired, Outcome
+
+
+class EngineView(msgspec.Struct, frozen=True):
+    """What the runner knows of a live engine. `leaving`: it was told to stop, or has said its last word."""
+
+    incarnation: int
+    attempt: int
+    leaving: bool = False
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The world agrees, or news that is on its way will change it."""
+
+
+class StartEngine(msgspec.Struct, frozen=True):
+    attempt: int
+
+
+class StopEngine(msgspec.Struct, frozen=True):
+    reason: str
+
+
+class RecordLoss(msgspec.Struct, frozen=True):
+    """The log knows an engine that does not exist."""
+
+
+class RecordStart(msgspec.Struct, frozen=True):
+    """An engine of this job exists that the log does not know: its leader died between the two."""
+
+
+class RemoveJob(msgspec.Struct, frozen=True):
+    """Its engine is gone, and it was to be deleted."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    seconds: float
+
+
+Action = Nothing | StartEngine | StopEngine | RecordLoss | RecordStart | RemoveJob | Wait
+
+
+def reconcile(job: Job | None, engine: EngineView | None, retry_in: float) -> Action:
+    """The next step for a job. `retry_in`: seconds until its next attempt may start, 0 when it may now."""
+    if engine is not None:
+        return Nothing() if engine.leaving else _with_engine(job, engine)
+    if job is None:
+        return Nothing()
+    return _without_engine(job, retry_in)
+
+
+def _with_engine(job: Job | None, engine: EngineView) -> Action:
+    if job is None:
+        return StopEngine("its job is not in the log")
+    if engine.incarnation != job.incarnation:
+        return StopEngine("it belongs to an earlier job of this id")
+    if job.desired is Desired.DELETED:
+        return StopEngine("job deleted")
+    if job.outcome is not Outcome.OPEN:
+        return StopEngine(f"job has {job.outcome.value}")
+    if engine.attempt < job.attempt:
+        return StopEngine("a newer attempt took its place")
+    if job.actual is Actual.NONE:
+        return RecordStart() if engine.attempt > job.attempt else StopEngine("its end is on record")
+    return Nothing()
+
+
+def _without_engine(job: Job, retry_in: float) -> Action:
+    if job.desired is Desired.DELETED:
+        return RemoveJob()
+    if job.outcome is not Outcome.OPEN:
+        return Nothing()
+    if job.actual is not Actual.NONE:
+        return RecordLoss()
+    return Wait(retry_in) if retry_in > 0 else StartEngine(job.attempt + 1)

@@ -1,0 +1,143 @@
+"""Follows one engine from its start to its end and writes down what it says."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+
+from server.config import EngineSection
+from server.engines.driver import Ended, EngineDriver, EngineNews, Exited, Failed, Ready
+from server.flow.status import StatusCode
+from server.jobs import events as e
+from server.jobs.restart import next_restart
+from server.jobs.state import Job
+from server.jobs.words import Desired, Outcome
+from server.runner.engines import Engine
+from server.runner.recorder import Recorder
+from server.store import Store, StoreUnavailable
+from server.store.follower import Follower
+
+log = structlog.get_logger()
+
+START_MARGIN_SECONDS = 5.0
+"""The engine itself gives up after `start_timeout`; this long after, one that cannot even do that is ended."""
+
+
+class Watch:
+    def __init__(
+        self,
+        recorder: Recorder,
+        follower: Follower,
+        store: Store,
+        driver: EngineDriver,
+        settings: EngineSection,
+    ) -> None:
+        self._recorder = recorder
+        self._follower = follower
+        self._store = store
+        self._driver = driver
+        self._settings = settings
+
+    async def until_up(self, engine: Engine) -> None:
+        """Until the engine is ready, or said that it will not be, or is gone."""
+        limit = self._settings.start_timeout + START_MARGIN_SECONDS
+        try:
+            async with asyncio.timeout(limit):
+                news = await engine.handle.news()
+        except TimeoutError:
+            await self._failed(engine, f"the engine was not ready after {limit:g} s and answers no more")
+            await engine.handle.stop(0)
+            return
+        await self._take(engine, news)
+
+    async def until_gone(self, engine: Engine) -> None:
+        while not engine.exited:
+            await self._take(engine, await engine.handle.news())
+
+    async def _take(self, engine: Engine, news: EngineNews) -> None:
+        match news:
+            case Ready():
+                await self._ready(engine, news)
+            case Failed(message):
+                await self._failed(engine, message)
+            case Ended(code=StatusCode.SUCCESS):
+                engine.said_last = True
+                await self._record(engine, e.FlowSucceeded(attempt=engine.attempt))
+            case Ended(message=message):
+                await self._failed(engine, message)
+            case Exited():
+                await self._exited(engine, news)
+
+    async def _ready(self, engine: Engine, news: Ready) -> None:
+        if news.plan:
+            await self._keep_plan(engine, news.plan)
+        await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
+
+    async def _keep_plan(self, engine: Engine, plan: str) -> None:
+        job = self._job(engine)
+        if job is None:
+            return
+        try:
+            await self._store.keep_plan(job.graph_digest, plan)
+        except StoreUnavailable as error:
+            # only costs the next start a compilation
+            log.warning("plan not kept", job_id=engine.job_id, reason=str(error))
+
+    async def _failed(self, engine: Engine, message: str) -> None:
+        engine.said_last = True
+        job = self._job(engine)
+        if job is None or engine.stopping:
+            return
+        retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=True)
+        await self._record(
+            engine,
+            e.EngineFailed(attempt=engine.attempt, error=message, failures=retry.failures, retry_at=retry.at),
+        )
+
+    async def _exited(self, engine: Engine, news: Exited) -> None:
+        engine.exited = True
+        job = self._job(engine)
+        if job is None or job.desired is Desired.DELETED:
+            await self._driver.release(engine.job_id)
+        if job is None:
+            return
+        if job.desired is Desired.DELETED:
+            stopped = e.EngineStopped(attempt=engine.attempt, reason=engine.stopping or "job deleted")
+            await self._record(engine, stopped, e.JobDeleted())
+        elif engine.stopping:
+            await self._record(engine, e.EngineStopped(attempt=engine.attempt, reason=engine.stopping))
+        elif not engine.said_last:
+            await self._record(engine, self._exit_event(engine, job, news))
+        if not self._wanted(engine):
+            await self._driver.release(engine.job_id)
+
+    def _exit_event(self, engine: Engine, job: Job, news: Exited) -> e.Event:
+        retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=False)
+        return e.EngineExited(
+            attempt=engine.attempt,
+            exit_code=news.exit_code,
+            signal=news.signal,
+            error=_how_it_ended(news),
+            failures=retry.failures,
+            retry_at=retry.at,
+        )
+
+    def _wanted(self, engine: Engine) -> bool:
+        """Whether this job will have an engine again, so that its endpoints stay taken."""
+        job = self._follower.jobs.get(engine.job_id)
+        return job is not None and job.outcome is Outcome.OPEN
+
+    def _job(self, engine: Engine) -> Job | None:
+        job = self._follower.jobs.get(engine.job_id)
+        return job if job is not None and job.incarnation == engine.incarnation else None
+
+    async def _record(self, engine: Engine, *events: e.Event) -> None:
+        await self._recorder.record(engine.job_id, engine.incarnation, *events)
+
+
+def _how_it_ended(news: Exited) -> str:
+    if news.signal is not None:
+        return f"Fault, the engine process was ended by signal {news.signal}"
+    if news.exit_code is not None:
+        return f"Fault, the engine process exited with code {news.exit_code}"
+    return "Fault, the engine process is gone; nobody saw how it ended"

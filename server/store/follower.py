@@ -1,0 +1,115 @@
+"""The live jobs in memory, kept equal to the projection by following the log's head."""
+
+import asyncio
+from collections.abc import Callable
+
+from server.jobs.ids import JobId, Position
+from server.jobs.state import Job
+from server.store.store import Appended, Store, StoreUnavailable
+
+POLL_SECONDS = 0.5
+"""How late a change is seen when its wake-up got lost."""
+
+
+class Follower:
+    """`jobs` holds every live job as of `position`, and newer where this process itself appended.
+
+    Run `follow()` in a task of its own; it ends only when cancelled.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.jobs: dict[JobId, Job] = {}
+        self.position = Position(0)
+        self._subscribers: list[Callable[[set[JobId]], None]] = []
+        self._waiting: dict[JobId, list[asyncio.Event]] = {}
+        self._catching_up = asyncio.Lock()
+
+    def subscribe(self, changed: Callable[[set[JobId]], None]) -> None:
+        """Calls `changed` with the ids of jobs that are new, different or gone, after each such change."""
+        self._subscribers.append(changed)
+
+    def is_current(self) -> bool:
+        """Whether nothing was appended since the last catch-up; False also when that cannot be told cheaply."""
+        return self._store.sync_head() == self.position
+
+    async def load(self) -> None:
+        """Reads all live jobs. Raises: StoreUnavailable."""
+        snapshot = await self._store.snapshot()
+        self.jobs = {job.job_id: job for job in snapshot.jobs}
+        self.position = snapshot.head
+
+    async def catch_up(self) -> None:
+        """Brings `jobs` to the head of the log, as it was when this was called, or later.
+
+        Raises: StoreUnavailable.
+        """
+        if await self._store.read_head() == self.position:
+            return
+        async with self._catching_up:
+            changes = await self._store.changes_since(self.position)
+            changed: set[JobId] = set()
+            for job in changes.jobs:
+                if self._position_of(job.job_id) < job.position:
+                    self.jobs[job.job_id] = job
+                    changed.add(job.job_id)
+            for job_id in changes.gone:
+                # what note() learned meanwhile may be newer than what was read
+                if 0 < self._position_of(job_id) <= changes.head:
+                    del self.jobs[job_id]
+                    changed.add(job_id)
+            self.position = changes.head
+        self._tell(changed)
+
+    def note(self, appended: Appended) -> None:
+        """Takes over what this process has just appended, without a read."""
+        if not appended.events:
+            return
+        last = appended.events[-1]
+        if last.position <= max(self.position, self._position_of(last.job_id)):
+            return  # a catch-up has been there
+        if appended.job is None:
+            self.jobs.pop(last.job_id, None)
+        else:
+            self.jobs[last.job_id] = appended.job
+        self._tell({last.job_id})
+
+    async def wait_until(self, job_id: JobId, incarnation: int, done: Callable[[Job], bool]) -> Job | None:
+        """The job once `done` holds of it; None once that incarnation is gone. Waits without limit."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(job_id, []).append(changed)
+        try:
+            while True:
+                job = self.jobs.get(job_id)
+                if job is None or job.incarnation != incarnation:
+                    return None
+                if done(job):
+                    return job
+                changed.clear()
+                await changed.wait()
+        finally:
+            waiting = self._waiting[job_id]
+            waiting.remove(changed)
+            if not waiting:
+                del self._waiting[job_id]
+
+    async def follow(self) -> None:
+        """Catches up at each wake-up, and every POLL_SECONDS whether or not one came."""
+        while True:
+            await self._store.wait_for_append(POLL_SECONDS)
+            try:
+                if not self.is_current():
+                    await self.catch_up()
+            except StoreUnavailable:
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _position_of(self, job_id: JobId) -> Position:
+        job = self.jobs.get(job_id)
+        return job.position if job is not None else Position(0)
+
+    def _tell(self, changed: set[JobId]) -> None:
+        for subscriber in self._subscribers:
+            subscriber(changed)
+        for job_id in changed:
+            for waiting in self._waiting.get(job_id, ()):
+                waiting.set()

@@ -1,0 +1,95 @@
+"""The order and the wording of create errors (spec: rest-api, "Create")."""
+
+import json
+
+import pytest
+
+from server.api.create_request import parse_create
+from server.jobs.errors import JobError
+
+GRAPH = {"graph": {"format": "graphviz", "graphconf": "digraph {}"}}
+
+
+def refusal(body: bytes | dict[str, object]) -> tuple[str, str]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(JobError) as caught:
+        parse_create(raw)
+    return caught.value.code[-3:], str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"{} x", b"// c\n{}", b'{"job_id": "\xff"}', b"[" * 100_000, b'{"a":' * 50_000, b"\0"],
+    ids=["empty", "truncated", "trailing", "comment", "utf-8", "deep list", "deep object", "nul"],
+)
+def test_006_for_what_is_no_json(body: bytes) -> None:
+    code, text = refusal(body)
+    assert code == "006"
+    assert text.startswith("request invalid, invalid command, ")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"x"', b"{}", b'{"job_graph": {}}'])
+def test_003_without_a_job_id(body: bytes) -> None:
+    assert refusal(body) == ("003", "request invalid, can not get jobId")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"job_id": 1},
+        {"job_id": None},
+        {"job_id": ["a"], "job_graph": GRAPH},
+        {"job_id": "ab", "job_graph_format": 1},
+        {"job_id": "ab", "job_graph": None},
+        {"job_id": "ab", "job_graph": {}},
+        {"job_id": "ab", "job_graph": 5},
+        {"job_id": "ab", "job_graph": [GRAPH]},
+        {"job_id": "ab", "job_graph": GRAPH, "job_graph_format": "toml"},
+    ],
+    ids=str,
+)
+def test_001_for_a_wrong_type(fields: dict[str, object]) -> None:
+    code, text = refusal(fields)
+    assert code == "001"
+    assert text.startswith("server internal error, ")
+
+
+def test_004_without_a_graph() -> None:
+    assert refusal({"job_id": "ab"}) == ("004", "request invalid, can not get graph")
+
+
+@pytest.mark.parametrize("job_id", ["", "a", ".ab", "a" * 65, "a b", "ü-"])
+def test_007_for_a_bad_id(job_id: str) -> None:
+    code, text = refusal({"job_id": job_id, "job_graph": GRAPH, "job_graph_format": "yaml"})
+    assert code == "007"
+    assert text == (
+        "job id contain invalid characters or contains more than 64 characters, "
+        "please rename job with valid charaters."
+    )
+
+
+@pytest.mark.parametrize("graph_format", ["yaml", "JSON", "Toml", ""])
+def test_006_for_an_unknown_format(graph_format: str) -> None:
+    body = {"job_id": "ab", "job_graph": GRAPH, "job_graph_format": graph_format}
+    assert refusal(body) == (
+        "006",
+        f"request invalid, invalid command, Unsupport graph format: {graph_format}",
+    )
+
+
+def test_a_byte_order_mark_unknown_fields_and_duplicates_are_accepted() -> None:
+    body = b'\xef\xbb\xbf{"job_id": "first", "more": 1, "job_id": "last", "job_graph": {"a": "b"}}'
+    command = parse_create(body)
+    assert command.job_id == "last"
+    assert (command.graph.format, command.graph.source) == ("json", '{"a":"b"}')
+
+
+@pytest.mark.parametrize("graph_format", [None, "toml"])
+def test_a_string_is_toml(graph_format: str | None) -> None:
+    body = {
+        "job_id": "ab",
+        "job_graph": "[graph]\n",
+        **({"job_graph_format": graph_format} if graph_format else {}),
+    }
+    command = parse_create(json.dumps(body).encode())
+    assert (command.graph.format, command.graph.source) == ("toml", "[graph]\n")

@@ -1,0 +1,152 @@
+"""A real installation under test: the program as a user starts it, on free ports and in a temporary directory."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.processes import engines_of, kill_all, processes_of
+
+PROGRAM = Path(sys.executable).with_name("modelbox-server")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def echo_flow(port: int, path: str = "/example") -> dict[str, Any]:
+    """The graph of ModelBox's API page, on another port."""
+    receive = (
+        "httpserver_sync_receive[type=flowunit, flowunit=httpserver_sync_receive, device=cpu, deviceid=0, "
+        f'endpoint="http://127.0.0.1:{port}{path}", max_requests=10, time_out=5000]'
+    )
+    reply = "httpserver_sync_reply[type=flowunit, flowunit=httpserver_sync_reply, device=cpu, deviceid=0]"
+    edge = "httpserver_sync_receive:out_request_info -> httpserver_sync_reply:in_reply_info"
+    return {
+        "graph": {"format": "graphviz", "graphconf": [" digraph demo { ", receive, reply, edge, " }"]},
+        "driver": {"dir": "", "skip-default": "false"},
+    }
+
+
+def bad_flow() -> dict[str, Any]:
+    graph = "digraph bad { a[flowunit=no_such_unit, device=cpu]; b[flowunit=no_such_unit]; a:x -> b:y }"
+    return {"graph": {"format": "graphviz", "graphconf": graph}}
+
+
+class Installation:
+    """`serve` and everything that it starts. Use as a context manager: nothing is left behind."""
+
+    def __init__(self, state_dir: Path, database_url: str | None = None, *options: str) -> None:
+        self.state_dir = state_dir
+        self.database_url = database_url
+        self.options = list(options)
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30, trust_env=False)
+
+    @property
+    def base(self) -> str:
+        return "/v1/modelbox/job"
+
+    def command(self, *argv: str) -> list[str]:
+        command = [str(PROGRAM), *argv, "--state-dir", str(self.state_dir)]
+        return command + (["--database-url", self.database_url] if self.database_url else [])
+
+    def start(self) -> "Installation":
+        """Starts `serve` and returns when the API answers."""
+        argv = [*self.command("serve"), "--port", str(self.port), *self.options]
+        with (self.state_dir.parent / f"{self.state_dir.name}.out").open("ab") as out:
+            self.process = subprocess.Popen(argv, stdout=out, stderr=out, env=self._environ())
+        self.wait_until_serving()
+        return self
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command of the program on this installation to its end."""
+        return subprocess.run(self.command(*argv), capture_output=True, text=True, timeout=60, env=self._environ())
+
+    def wait_until_serving(self, timeout: float = 30) -> None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, self.output()
+            try:
+                self.http.get(f"{self.base}/list/all")
+            except httpx.TransportError:
+                time.sleep(0.02)
+                continue
+            return
+        raise AssertionError(f"the server does not serve: {self.output()}")
+
+    def output(self) -> str:
+        return (self.state_dir.parent / f"{self.state_dir.name}.out").read_text()
+
+    def _environ(self) -> dict[str, str]:
+        return {k: v for k, v in os.environ.items() if not k.startswith("MODELBOX_")}
+
+    def create(self, job_id: str, graph: dict[str, Any], **more: Any) -> httpx.Response:
+        return self.http.put(self.base, json={"job_id": job_id, "job_graph": graph, **more})
+
+    def status(self, job_id: str) -> httpx.Response:
+        return self.http.get(f"{self.base}/{job_id}")
+
+    def word(self, job_id: str) -> str:
+        answer = self.status(job_id)
+        return "NOTEXIST" if answer.status_code == 404 else str(answer.json()["job_status"])
+
+    def wait_for(self, job_id: str, word: str, timeout: float = 20) -> None:
+        deadline = time.monotonic() + timeout
+        while (now := self.word(job_id)) != word:
+            assert time.monotonic() < deadline, f"{job_id} is {now}, not {word}\n{self.output()}"
+            time.sleep(0.02)
+
+    def list_all(self) -> dict[str, dict[str, str]]:
+        jobs = self.http.get(f"{self.base}/list/all").json()["job_list"]
+        return {job["job_id"]: job for job in jobs}
+
+    def delete(self, job_id: str) -> httpx.Response:
+        return self.http.delete(f"{self.base}/{job_id}")
+
+    def engines(self) -> dict[str, list[int]]:
+        return engines_of(self.state_dir)
+
+    def processes(self) -> dict[int, str]:
+        return processes_of(self.state_dir)
+
+    def kill_everything(self) -> None:
+        kill_all(self.state_dir)
+        self._reap()
+
+    def kill_server(self) -> None:
+        """kill -9 of everything but the engines and their host."""
+        for pid, title in self.processes().items():
+            if "engine" not in title:
+                os.kill(pid, signal.SIGKILL)
+        self._reap()
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """Ends `serve` by a signal and returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signum)
+        return self.process.wait(40)
+
+    def _reap(self) -> None:
+        if self.process is not None:
+            self.process.wait(10)
+        # the connection pool holds connections to a server that is gone
+        self.http.close()
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30, trust_env=False)
+
+    def __enter__(self) -> "Installation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_everything()
+        self.http.close()
