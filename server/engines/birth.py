@@ -1,0 +1,77 @@
+"""From a forked copy of the host to an engine process."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import setproctitle
+import uvloop
+
+from server.engines.children import become_subreaper
+from server.engines.engine import Engine
+from server.engines.identity import identity_of
+from server.engines.protocol import EngineHead, EngineSpec
+from server.engines.records import write_head
+from server.engines.rundir import RunDir
+from server.engines.runtime import Runtime
+
+
+def run_engine(spec: EngineSpec, control: socket.socket, lock: int, runtime: Runtime) -> None:
+    """Runs the engine until its flow has ended. The caller ends the process then, without any clean-up: threads of
+    units may run for ever."""
+    born_at = time.monotonic()
+    os.setsid()
+    _close_all_but(control.fileno(), lock)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    become_subreaper()
+    run_dir = RunDir(Path(spec.state_dir))
+    head = EngineHead(
+        job_id=spec.job_id,
+        incarnation=spec.incarnation,
+        attempt=spec.attempt,
+        epoch=spec.epoch,
+        identity=identity_of(os.getpid(), run_dir.path),
+    )
+    write_head(lock, head)
+    _log_to(run_dir.engine_log(spec.job_id))
+    setproctitle.setproctitle(f"modelbox-server: engine of job {spec.job_id} [{run_dir.state_dir}]")
+    _reseed()
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(Engine(head, spec, control, run_dir, runtime, born_at).run())
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _close_all_but(*kept: int) -> None:
+    """Whatever the host or a library had open is none of an engine's business."""
+    start = 3
+    for descriptor in sorted(kept):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+
+
+def _log_to(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    for stream in (sys.stdout, sys.stderr):
+        # a line that a unit prints is to be seen now, and not lost when the process is killed
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _reseed() -> None:
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

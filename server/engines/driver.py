@@ -1,0 +1,117 @@
+"""The one interface between the runner and whatever hosts engine processes.
+
+    EngineProblem
+    ├── EngineRefused      the driver answered, and will not
+    ├── EngineFenced       a newer runner owns the engine
+    └── EngineHostGone     nobody answered in time
+
+Whatever a driver does is known to the runner only; the event log stays the only truth. All methods are coroutines
+of one event loop; none blocks the loop, and each ends within a bounded time.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from server.engines.protocol import Ended, EngineSpec, Failed, Hello, Ready, Refusal
+from server.jobs.events import EngineIdentity
+
+
+class EngineProblem(Exception):
+    """The driver could not do it."""
+
+
+class EngineRefused(EngineProblem):
+    """The driver answered, and will not."""
+
+    def __init__(self, reason: str, kind: Refusal = Refusal.IMPOSSIBLE) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class EngineFenced(EngineProblem):
+    """A newer runner owns the engine."""
+
+
+class EngineHostGone(EngineProblem):
+    """Nobody answered in time."""
+
+
+class Exited(msgspec.Struct, frozen=True, kw_only=True):
+    """The process is gone. Both `exit_code` and `signal` are None when nobody was there to see; 0 is the code of
+    an engine that said what became of its flow. `out_of_memory`: most likely killed for want of memory."""
+
+    exit_code: int | None
+    signal: int | None
+    out_of_memory: bool = False
+
+
+EngineNews = Ready | Failed | Ended | Exited
+
+
+class EngineHandle(Protocol):
+    """One engine process, alive or just ended."""
+
+    @property
+    def identity(self) -> EngineIdentity: ...
+
+    @property
+    def hello(self) -> Hello:
+        """What was known of it when the handle was made."""
+
+    async def news(self) -> EngineNews:
+        """Waits for the next news: Ready at most once (also when it was ready before an adoption), then at most
+        one of Failed and Ended, then Exited, exactly once and last. Not to be called again after that."""
+
+    async def stop(self, grace: float) -> None:
+        """Ends the engine and all that it started, kindly for `grace` seconds, then by force. Returns when it is
+        gone, after grace + 10 seconds at the latest. Idempotent. What became of it comes as news.
+
+        Raises: EngineFenced.
+        """
+
+    async def kill(self) -> None:
+        """Ends the engine and all that it started, at once. Idempotent."""
+
+    async def ping(self, timeout: float) -> bool:
+        """Whether the engine answers within `timeout` seconds."""
+
+    async def forget(self) -> None:
+        """Called when Exited is on record: until then a new leader can still `adopt` the end. Idempotent."""
+
+    async def close(self) -> None:
+        """Lets go of the handle; the engine is left alone. Idempotent."""
+
+
+class EngineDriver(Protocol):
+    async def start(self, spec: EngineSpec) -> EngineHandle:
+        """Starts the engine of one attempt, when the job has no engine. Idempotent for the same job, incarnation
+        and attempt: an engine that is already there is handed out. Returns as soon as the process exists.
+
+        Raises: EngineRefused (another attempt still runs, a newer epoch is known, no process to be had);
+        EngineHostGone: it is not known whether the engine exists, `adopt` or the same `start` will tell.
+        """
+
+    async def adopt(self, job_id: str, epoch: int) -> EngineHandle | None:
+        """Takes over the live engine of a job, or the end of one that nobody has recorded yet (its news say what
+        became of it). None when there is neither. Idempotent. Called by a new leader, for each job, before it
+        starts anything; the caller compares `hello.head` with what it wants, and stops what it does not want.
+        An engine that does not answer is handed out too (`hello.state` is SILENT).
+
+        Raises: EngineFenced, when the engine knows a newer epoch.
+        """
+
+    async def list(self) -> Sequence[Hello]:
+        """Every live engine here, known to the caller or not, including those that do not answer. Idempotent."""
+
+    async def release(self, job_id: str) -> None:
+        """Gives up the job's listening sockets and every trace of its engine. Called when the job's engine is gone
+        and none will follow (deleted, succeeded, failed for good): until then connections wait for the next
+        engine. Idempotent. Raises: EngineHostGone."""
+
+    async def shutdown(self) -> None:
+        """Ends the host. Called after all engines were stopped; engines that still run go on. Idempotent."""
+
+    async def close(self) -> None:
+        """Lets go of host and engines, and leaves them alone. Idempotent."""

@@ -1,0 +1,202 @@
+"""One engine: compiles a job's graph if need be, runs its flow, says what becomes of it, and ends.
+
+It knows the flow package and nothing of the server.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import traceback
+from collections.abc import Coroutine, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from server.engines.control import ControlServer, Reply
+from server.engines.protocol import (
+    Adopt,
+    Adopted,
+    Ended,
+    EndRecord,
+    EngineHead,
+    EngineRequest,
+    EngineSpec,
+    EngineState,
+    Failed,
+    Fenced,
+    HandOverListeners,
+    Hello,
+    Listening,
+    Message,
+    Ping,
+    Pong,
+    Ready,
+    Stop,
+    Stopping,
+)
+from server.engines.records import write_end
+from server.engines.rundir import RunDir
+from server.engines.runtime import RunningFlow, Runtime
+from server.engines.shared_listeners import SharedListeners
+from server.flow.listeners import Endpoint
+from server.flow.plan import Plan, plan_from_json
+from server.flow.status import FlowError, StatusCode
+
+_STOP_MARGIN = 1.0
+"""Seconds that a flow may take beyond the grace it was given."""
+
+_DRAIN_SECONDS = 1.0
+
+log = logging.getLogger("engine")
+
+Result = TypeVar("Result")
+
+
+class Engine:
+    def __init__(
+        self,
+        head: EngineHead,
+        spec: EngineSpec,
+        control: socket.socket,
+        run_dir: RunDir,
+        runtime: Runtime,
+        born_at: float,
+    ) -> None:
+        self._head = head
+        self._spec = spec
+        self._control_socket = control
+        self._run_dir = run_dir
+        self._runtime = runtime
+        self._born_at = born_at
+        self._epoch = spec.epoch
+        self._state = EngineState.STARTING
+        self._news: Ready | Failed | Ended | None = None
+        self._plan_digest = ""
+        self._compiled: str | None = None
+        self._stop_requested = asyncio.Event()
+        self._grace = spec.stop_grace
+
+    async def run(self) -> None:
+        """Returns when everything is said; the process is to end then."""
+        loop = asyncio.get_running_loop()
+        self._listeners = SharedListeners(self._spec.job_id, self._run_dir)
+        self._control = ControlServer(self._control_socket, self._greet, self._answer)
+        self._control.serve()
+        loop.add_signal_handler(signal.SIGTERM, self._request_stop, self._spec.stop_grace)
+        news = await self._life()
+        write_end(self._run_dir, EndRecord(head=self._head, news=news))
+        self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
+        await self._control.drain(_DRAIN_SECONDS)
+        for suffix in ("sock", "http"):
+            self._run_dir.of_engine(self._spec.job_id, suffix).unlink(missing_ok=True)
+
+    async def _life(self) -> Failed | Ended:
+        try:
+            async with asyncio.timeout(self._spec.start_deadline):
+                flow = await self._unless_stopped(self._open())
+        except FlowError as error:
+            return Failed(code=error.code, message=str(error))
+        except TimeoutError:
+            reason = f"{StatusCode.TIMEDOUT.text}, not ready within {self._spec.start_deadline:g} seconds"
+            return Failed(code=StatusCode.TIMEDOUT, message=reason)
+        except Exception as error:
+            return Failed(code=StatusCode.INTERNAL, message=_unexpected(error))
+        if flow is None:
+            return Ended(code=StatusCode.STOP, message="stopped before it was ready")
+        self._tell(EngineState.READY, Ready(endpoints=_urls(flow.endpoints), plan=self._compiled))
+        try:
+            return await self._until_ended(flow)
+        except FlowError as error:
+            return Ended(code=error.code, message=str(error))
+        except Exception as error:
+            return Ended(code=StatusCode.INTERNAL, message=_unexpected(error))
+
+    async def _open(self) -> RunningFlow:
+        plan = await self._plan()
+        flow = self._runtime.flow(plan, self._listeners, self._spec.max_request_bytes)
+        await flow.open()
+        return flow
+
+    async def _plan(self) -> Plan:
+        plan = plan_from_json(self._spec.plan) if self._spec.plan is not None else None
+        if plan is not None and self._spec.plan is not None:
+            self._plan_digest = _digest(self._spec.plan)
+            return plan
+        # in a thread: parsing takes up to seconds, and the control socket has to answer meanwhile
+        plan = await asyncio.to_thread(self._runtime.compile, self._spec.graph_format, self._spec.source)
+        self._compiled = plan.to_json()
+        self._plan_digest = _digest(self._compiled)
+        return plan
+
+    async def _until_ended(self, flow: RunningFlow) -> Ended:
+        end = await self._unless_stopped(flow.ended())
+        if end is not None:
+            return Ended(code=end.code, message=end.message)
+        try:
+            await asyncio.wait_for(flow.stop(self._grace), self._grace + _STOP_MARGIN)
+        except TimeoutError:
+            log.warning("the flow did not stop within %g seconds", self._grace)
+        return Ended(code=StatusCode.STOP, message="stopped")
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """The result of `work`; None, with `work` cancelled, when a stop is requested first."""
+        stopping = asyncio.create_task(self._stop_requested.wait())
+        working = asyncio.create_task(work)
+        try:
+            await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            stopping.cancel()
+            working.cancel()
+
+    def _request_stop(self, grace: float) -> None:
+        self._grace = grace
+        self._stop_requested.set()
+
+    def _tell(self, state: EngineState, news: Ready | Failed | Ended) -> None:
+        self._state = state
+        self._news = news
+        log.info("%s %s", state, getattr(news, "message", ""))
+        self._control.broadcast(news)
+
+    def _greet(self) -> Sequence[Message]:
+        news = self._news
+        hello = Hello(
+            head=self._head,
+            state=self._state,
+            born_at=self._born_at,
+            message=news.message if isinstance(news, Failed | Ended) else "",
+            endpoints=news.endpoints if isinstance(news, Ready) else (),
+            plan_digest=self._plan_digest,
+        )
+        return [hello] if news is None else [hello, news]
+
+    def _answer(self, request: EngineRequest) -> Reply:
+        match request:
+            case Ping():
+                return Pong(), ()
+            case HandOverListeners():
+                endpoints, descriptors = self._listeners.held()
+                return Listening(job_id=self._spec.job_id, endpoints=endpoints), descriptors
+            case Adopt(epoch=epoch) | Stop(epoch=epoch) if epoch < self._epoch:
+                return Fenced(epoch=self._epoch), ()
+            case Adopt(epoch=epoch):
+                self._epoch = epoch
+                return Adopted(), ()
+            case Stop(epoch=epoch, grace=grace):
+                self._epoch = epoch
+                self._request_stop(grace)
+                return Stopping(), ()
+
+
+def _unexpected(error: Exception) -> str:
+    traceback.print_exception(error)
+    return f"{StatusCode.INTERNAL.text}, {type(error).__name__}: {error}"
+
+
+def _digest(plan: str) -> str:
+    return sha256(plan.encode()).hexdigest()
+
+
+def _urls(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    return tuple(f"http://{endpoint.host}:{endpoint.port}{endpoint.path}" for endpoint in endpoints)

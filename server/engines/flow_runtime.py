@@ -1,0 +1,1 @@
+"""The flow package as engines run it."""

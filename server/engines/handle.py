@@ -1,0 +1,159 @@
+"""The runner's hold on one local engine."""
+
+import asyncio
+import contextlib
+import signal as signals
+from asyncio import Queue
+
+from server.engines.conversation import ask, dialled, next_message
+from server.engines.driver import EngineFenced, EngineHostGone, EngineNews, Exited
+from server.engines.hostlink import HostLink
+from server.engines.identity import is_alive, kill_session, signal, wait_for_exit
+from server.engines.protocol import (
+    Acknowledge,
+    Ended,
+    Exit,
+    Failed,
+    Fenced,
+    Hello,
+    HowEnded,
+    Ping,
+    Pong,
+    ProtocolError,
+    Ready,
+    Stop,
+)
+from server.engines.records import forget_end, read_end
+from server.engines.rundir import RunDir
+from server.jobs.events import EngineIdentity
+
+_LAST_WORDS_WITHIN = 1.0
+"""After the process's end, what it said is still in the socket. Only a copy of the socket in a process that it
+forked keeps the end of the stream away."""
+
+_STOP_ANSWER_WITHIN = 1.0
+_STOP_MARGIN = 2.0
+_TERM_GRACE = 1.0
+_KILL_WITHIN = 5.0
+_RECONNECT_AFTER = 0.2
+
+_UNREACHABLE = (OSError, ProtocolError)
+
+
+class LocalHandle:
+    def __init__(self, run_dir: RunDir, link: HostLink, hello: Hello, epoch: int) -> None:
+        self.hello = hello
+        self._run_dir = run_dir
+        self._link = link
+        self._epoch = epoch
+        self._socket = run_dir.of_engine(hello.head.job_id, "sock")
+        self._news: Queue[EngineNews] = Queue()
+        self._was_ready = False
+        self._has_ended = False
+        self._gone = asyncio.create_task(wait_for_exit(self.identity))
+        self._follower = asyncio.create_task(self._follow())
+
+    @property
+    def identity(self) -> EngineIdentity:
+        return self.hello.head.identity
+
+    async def news(self) -> EngineNews:
+        return await self._news.get()
+
+    async def _follow(self) -> None:
+        listener = asyncio.create_task(self._listen())
+        try:
+            await asyncio.shield(self._gone)
+            await asyncio.wait((listener,), timeout=_LAST_WORDS_WITHIN)
+        finally:
+            listener.cancel()
+        end = read_end(self._run_dir, self.hello.head.job_id)
+        if end is not None and end.head.identity == self.identity:
+            self._tell(end.news)
+        self._news.put_nowait(await self._how_it_exited())
+
+    async def _listen(self) -> None:
+        """Reads news until the engine is gone, whatever becomes of single connections."""
+        while True:
+            with contextlib.suppress(*_UNREACHABLE):
+                await self._listen_once()
+            if self._has_ended or not is_alive(self.identity):
+                return
+            await asyncio.sleep(_RECONNECT_AFTER)
+
+    async def _listen_once(self) -> None:
+        async with dialled(self._socket) as line:
+            hello = await next_message(line)
+            if not isinstance(hello, Hello) or hello.head.identity != self.identity:
+                raise ProtocolError("another engine answers")
+            while True:
+                message = await next_message(line)
+                if isinstance(message, Ready | Failed | Ended):
+                    self._tell(message)
+
+    def _tell(self, news: Ready | Failed | Ended) -> None:
+        if self._has_ended or (self._was_ready and isinstance(news, Ready)):
+            return
+        self._was_ready = self._was_ready or isinstance(news, Ready)
+        self._has_ended = not isinstance(news, Ready)
+        self._news.put_nowait(news)
+
+    async def _how_it_exited(self) -> Exited:
+        answer = None
+        with contextlib.suppress(EngineHostGone):
+            answer = await self._link.ask(HowEnded(job_id=self.hello.head.job_id), start_host=False)
+        if isinstance(answer, Exit) and answer.head.identity == self.identity:
+            return Exited(exit_code=answer.exit_code, signal=answer.signal, out_of_memory=answer.out_of_memory)
+        # no child of this host, which therefore did not clean up after it
+        await asyncio.to_thread(kill_session, self.identity)
+        return Exited(exit_code=None, signal=None)
+
+    async def stop(self, grace: float) -> None:
+        if await self._gone_within(0):
+            return
+        try:
+            _, answer = await ask(self._socket, Stop(grace=grace, epoch=self._epoch), _STOP_ANSWER_WITHIN)
+        except _UNREACHABLE:
+            # the last of the kind ways: it may be too busy for its socket, and still take a signal
+            signal(self.identity, signals.SIGTERM)
+        else:
+            if isinstance(answer, Fenced):
+                raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
+        if await self._gone_within(grace + _STOP_MARGIN):
+            return
+        signal(self.identity, signals.SIGTERM)
+        if not await self._gone_within(_TERM_GRACE):
+            await self.kill()
+
+    async def kill(self) -> None:
+        signal(self.identity, signals.SIGKILL)
+        await self._gone_within(_KILL_WITHIN)
+
+    async def _gone_within(self, timeout: float) -> bool:
+        done, _ = await asyncio.wait((self._gone,), timeout=timeout)
+        return bool(done)
+
+    async def ping(self, timeout: float) -> bool:
+        try:
+            hello, answer = await ask(self._socket, Ping(), timeout)
+        except _UNREACHABLE:
+            return False
+        return isinstance(answer, Pong) and hello.head.identity == self.identity
+
+    async def forget(self) -> None:
+        job_id = self.hello.head.job_id
+        with contextlib.suppress(EngineHostGone):
+            await self._link.ask(Acknowledge(job_id=job_id, pid=self.identity.pid), start_host=False)
+        end = read_end(self._run_dir, job_id)
+        if end is not None and end.head.identity == self.identity:
+            forget_end(self._run_dir, job_id)
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing will happen to it any more."""
+        return self._follower.done()
+
+    async def close(self) -> None:
+        for task in (self._follower, self._gone):
+            task.cancel()
+        await asyncio.wait((self._follower, self._gone))

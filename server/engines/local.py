@@ -1,0 +1,129 @@
+"""The driver for engines on this machine: forked by an engine host that outlives whoever uses the driver."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.engines.conversation import ask
+from server.engines.driver import EngineFenced, EngineHostGone, EngineRefused
+from server.engines.handle import LocalHandle
+from server.engines.hostlink import HostLink
+from server.engines.identity import is_alive
+from server.engines.protocol import (
+    Adopt,
+    EngineHead,
+    EngineMessage,
+    EngineSpec,
+    EngineState,
+    Exit,
+    Failed,
+    Fenced,
+    Hello,
+    HowEnded,
+    Ping,
+    ProtocolError,
+    Refused,
+    Release,
+    ShutDown,
+    Start,
+    Started,
+)
+from server.engines.records import read_end, read_head, read_head_file
+from server.engines.rundir import RunDir
+from server.engines.runtime import DEFAULT_RUNTIME
+
+_ENGINE_ANSWERS_WITHIN = 2.0
+_LISTED_AT_ONCE = 64
+
+
+class LocalDriver:
+    """One per runner and state directory. Starts the engine host when it is first needed, or needed again."""
+
+    def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME) -> None:
+        self._run_dir = RunDir(state_dir)
+        self._link = HostLink(self._run_dir, runtime)
+        self._handles: list[LocalHandle] = []
+
+    async def start(self, spec: EngineSpec) -> LocalHandle:
+        answer = await self._link.ask(Start(spec=spec))
+        if isinstance(answer, Refused):
+            raise EngineRefused(answer.reason, answer.kind)
+        if not isinstance(answer, Started):
+            raise EngineHostGone(f"the engine host answered a start with {type(answer).__name__}")
+        head = EngineHead(
+            job_id=spec.job_id,
+            incarnation=spec.incarnation,
+            attempt=spec.attempt,
+            epoch=spec.epoch,
+            identity=answer.identity,
+        )
+        return self._handle(Hello(head=head, state=EngineState.STARTING), spec.epoch)
+
+    def _handle(self, hello: Hello, epoch: int) -> LocalHandle:
+        handle = LocalHandle(self._run_dir, self._link, hello, epoch)
+        self._handles = [each for each in self._handles if not each.is_finished] + [handle]
+        return handle
+
+    async def adopt(self, job_id: str, epoch: int) -> LocalHandle | None:
+        hello = await self._adopt_alive(job_id, epoch) or await self._find_end(job_id)
+        return self._handle(hello, epoch) if hello is not None else None
+
+    async def _adopt_alive(self, job_id: str, epoch: int) -> Hello | None:
+        socket = self._run_dir.of_engine(job_id, "sock")
+        hello, answer = await _ask_quietly(socket, Adopt(epoch=epoch))
+        if isinstance(answer, Fenced):
+            raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {job_id}")
+        if hello is not None:
+            return hello
+        head = read_head(self._run_dir, job_id)
+        if head is None or not is_alive(head.identity):
+            return None
+        return Hello(head=head, state=EngineState.SILENT)
+
+    async def _find_end(self, job_id: str) -> Hello | None:
+        end = read_end(self._run_dir, job_id)
+        if end is not None:
+            state = EngineState.FAILED if isinstance(end.news, Failed) else EngineState.ENDED
+            return Hello(head=end.head, state=state, message=end.news.message)
+        answer = None
+        with contextlib.suppress(EngineHostGone):
+            answer = await self._link.ask(HowEnded(job_id=job_id), start_host=False)
+        return Hello(head=answer.head, state=EngineState.GONE) if isinstance(answer, Exit) else None
+
+    async def list(self) -> Sequence[Hello]:
+        places = asyncio.Semaphore(_LISTED_AT_ONCE)
+
+        async def look(socket: Path) -> Hello | None:
+            async with places:
+                hello, _ = await _ask_quietly(socket, Ping())
+            head = read_head_file(socket.with_suffix(".lock"))
+            if hello is not None or head is None or not is_alive(head.identity):
+                return hello
+            return Hello(head=head, state=EngineState.SILENT)
+
+        sockets = sorted(self._run_dir.engines.glob("*.sock"))
+        found = await asyncio.gather(*(look(socket) for socket in sockets))
+        return [hello for hello in found if hello is not None]
+
+    async def release(self, job_id: str) -> None:
+        await self._link.ask(Release(job_id=job_id))
+
+    async def shutdown(self) -> None:
+        with contextlib.suppress(EngineHostGone):
+            await self._link.ask(ShutDown(), start_host=False)
+        self._link.close()
+
+    async def close(self) -> None:
+        for handle in self._handles:
+            await handle.close()
+        self._handles.clear()
+        self._link.close()
+
+
+async def _ask_quietly(socket: Path, request: Adopt | Ping) -> tuple[Hello | None, EngineMessage | None]:
+    """Nothing, when nobody answers."""
+    try:
+        return await ask(socket, request, _ENGINE_ANSWERS_WITHIN)
+    except (OSError, ProtocolError):
+        return None, None

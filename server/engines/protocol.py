@@ -1,0 +1,298 @@
+"""What engine host, engines and their clients say to each other.
+
+Every message is a frame: 4 bytes of length (big-endian), then a msgpack map whose `type` names the message.
+A request gets exactly one answer on its connection, in order; an engine's control socket also sends news unasked.
+"""
+
+from enum import StrEnum
+from struct import Struct
+
+import msgspec
+from msgspec.msgpack import Decoder
+
+from server.jobs.events import EngineIdentity
+
+MAX_FRAME = 64 * 1024 * 1024
+"""Bytes: more than any graph with its plan that the API accepts."""
+
+_LENGTH = Struct(">I")
+
+
+class ProtocolError(Exception):
+    """The other side does not speak this protocol."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    pass
+
+
+class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to run a job. `plan` is the compiled graph as JSON, None when the engine has to compile
+    `source`. `start_deadline` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none."""
+
+    job_id: str
+    incarnation: int
+    attempt: int
+    epoch: int
+    graph_format: str
+    source: str
+    state_dir: str
+    plan: str | None = None
+    max_request_bytes: int = 64 * 1024 * 1024
+    start_deadline: float = 60.0
+    stop_grace: float = 5.0
+
+
+class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempt of which job a process is: the content of an engine's lock file."""
+
+    job_id: str
+    incarnation: int
+    attempt: int
+    epoch: int
+    identity: EngineIdentity
+
+
+class ClaimedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """`host` as the graph wrote it, `address` what it resolved to."""
+
+    host: str
+    address: str
+    port: int
+    path: str
+
+
+class Start(Message, frozen=True, tag="start"):
+    spec: EngineSpec
+
+
+class Claim(Message, frozen=True, tag="claim"):
+    """An engine wants a listening socket. Answered by Claimed (with the descriptor) or Refused."""
+
+    job_id: str
+    endpoint: ClaimedEndpoint
+
+
+class HowEnded(Message, frozen=True, tag="how-ended"):
+    """Answered by Exit, or NotKnown when that engine was not this host's child or was acknowledged."""
+
+    job_id: str
+
+
+class Acknowledge(Message, frozen=True, tag="acknowledge"):
+    """The exit of this process is recorded elsewhere: forget it."""
+
+    job_id: str
+    pid: int
+
+
+class ListEngines(Message, frozen=True, tag="list"):
+    """Answered by Engines: this host's own children only."""
+
+
+class Release(Message, frozen=True, tag="release"):
+    """The job needs its listeners no more."""
+
+    job_id: str
+
+
+class ShutDown(Message, frozen=True, tag="shut-down"):
+    """The host ends; engines stay."""
+
+
+HostRequest = Start | Claim | HowEnded | Acknowledge | ListEngines | Release | ShutDown
+
+
+class Started(Message, frozen=True, tag="started"):
+    identity: EngineIdentity
+
+
+class Refusal(StrEnum):
+    RUNNING = "running"
+    OLD_EPOCH = "old-epoch"
+    IMPOSSIBLE = "impossible"
+
+
+class Refused(Message, frozen=True, tag="refused"):
+    reason: str
+    kind: Refusal = Refusal.IMPOSSIBLE
+
+
+class Claimed(Message, frozen=True, tag="claimed"):
+    pass
+
+
+class Exit(Message, frozen=True, tag="exit"):
+    """How a child of the host ended: `exit_code`, or the `signal` that killed it. `out_of_memory`: the kernel
+    killed a process for want of memory at that time, so this one most likely."""
+
+    head: EngineHead
+    exit_code: int | None
+    signal: int | None
+    out_of_memory: bool
+
+
+class NotKnown(Message, frozen=True, tag="not-known"):
+    pass
+
+
+class Engines(Message, frozen=True, tag="engines"):
+    heads: tuple[EngineHead, ...]
+
+
+class Done(Message, frozen=True, tag="done"):
+    pass
+
+
+HostAnswer = Started | Refused | Claimed | Exit | NotKnown | Engines | Done
+
+
+class Adopt(Message, frozen=True, tag="adopt"):
+    """A new leader takes the engine over. Answered by Adopted or Fenced."""
+
+    epoch: int
+
+
+class Stop(Message, frozen=True, tag="stop"):
+    """Answered by Stopping or Fenced. `grace` in seconds is for requests in flight."""
+
+    grace: float
+    epoch: int
+
+
+class Ping(Message, frozen=True, tag="ping"):
+    pass
+
+
+class HandOverListeners(Message, frozen=True, tag="hand-over-listeners"):
+    """A new host asks for the listening sockets. Answered by Listening, with one descriptor an endpoint."""
+
+
+EngineRequest = Adopt | Stop | Ping | HandOverListeners
+
+
+class EngineState(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    ENDED = "ended"
+    SILENT = "silent"
+    """Never said by an engine: its process exists and does not answer."""
+    GONE = "gone"
+    """Never said by an engine: its process ended without a word."""
+
+
+class Hello(Message, frozen=True, tag="hello"):
+    """An engine's first word on every connection. `plan_digest` is the SHA-256 of the plan's JSON, "" before
+    there is one. `born_at` is the CLOCK_MONOTONIC, in seconds, of its first instruction."""
+
+    head: EngineHead
+    state: EngineState
+    born_at: float = 0.0
+    message: str = ""
+    endpoints: tuple[str, ...] = ()
+    plan_digest: str = ""
+
+
+class Ready(Message, frozen=True, tag="ready"):
+    """Units are open, ports answer. `plan` is JSON if the engine had to compile it, else None."""
+
+    endpoints: tuple[str, ...]
+    plan: str | None = None
+
+
+class Failed(Message, frozen=True, tag="failed"):
+    """The flow could not be built or opened. `code` is a server.flow.status.StatusCode."""
+
+    code: int
+    message: str
+
+
+class Ended(Message, frozen=True, tag="ended"):
+    """The flow came to its end, or was stopped."""
+
+    code: int
+    message: str
+
+
+class Adopted(Message, frozen=True, tag="adopted"):
+    pass
+
+
+class Stopping(Message, frozen=True, tag="stopping"):
+    pass
+
+
+class Fenced(Message, frozen=True, tag="fenced"):
+    """The command's epoch is older than the engine's."""
+
+    epoch: int
+
+
+class Pong(Message, frozen=True, tag="pong"):
+    pass
+
+
+class Listening(Message, frozen=True, tag="listening"):
+    job_id: str
+    endpoints: tuple[ClaimedEndpoint, ...]
+
+
+EngineMessage = Hello | Ready | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening
+
+
+class HandedOver(Message, frozen=True, tag="handed-over"):
+    """One engine gives another a connection (its descriptor comes along) and what it already read from it.
+    Answered by Taken; without that answer the connection still is the sender's."""
+
+    endpoint: ClaimedEndpoint
+    received: bytes
+
+
+class Taken(Message, frozen=True, tag="taken"):
+    pass
+
+
+class EndRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of an engine's end file."""
+
+    head: EngineHead
+    news: Failed | Ended
+
+
+host_request: Decoder[HostRequest] = Decoder(HostRequest)
+host_answer: Decoder[HostAnswer] = Decoder(HostAnswer)
+engine_request: Decoder[EngineRequest] = Decoder(EngineRequest)
+engine_message: Decoder[EngineMessage] = Decoder(EngineMessage)
+handed_over = Decoder(HandedOver)
+taken = Decoder(Taken)
+
+
+def frame(message: Message) -> bytes:
+    body = msgspec.msgpack.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Bytes in, frames out. Holds at most one unfinished frame."""
+
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that are complete now. Raises: ProtocolError, when one is longer than the limit."""
+        self._buffer += data
+        complete: list[bytes] = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer, start)
+            if length > self._limit:
+                raise ProtocolError(f"a frame of {length} bytes is longer than {self._limit}")
+            end = start + _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            complete.append(bytes(self._buffer[start + _LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return complete

@@ -1,0 +1,58 @@
+"""What an engine leaves in the run directory: who it is (its lock file) and how it ended (its end file)."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from server.engines.protocol import EndRecord, EngineHead
+from server.engines.rundir import RunDir, write_atomically
+
+
+def take_lock(path: Path) -> int | None:
+    """A descriptor that holds the lock of `path`, None when another process does. It is released when the last
+    copy of the descriptor is closed, so it may pass through a fork."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write_head(lock: int, head: EngineHead) -> None:
+    content = msgspec.json.encode(head)
+    os.pwrite(lock, content, 0)
+    os.ftruncate(lock, len(content))
+
+
+def read_head(run_dir: RunDir, job_id: str) -> EngineHead | None:
+    """Who holds, or held last, the lock of that job; None while an engine is only being born."""
+    return read_head_file(run_dir.of_engine(job_id, "lock"))
+
+
+def read_head_file(path: Path) -> EngineHead | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=EngineHead)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_end(run_dir: RunDir, record: EndRecord) -> None:
+    write_atomically(run_dir.of_engine(record.head.job_id, "end"), msgspec.json.encode(record))
+
+
+def read_end(run_dir: RunDir, job_id: str) -> EndRecord | None:
+    try:
+        return msgspec.json.decode(run_dir.of_engine(job_id, "end").read_bytes(), type=EndRecord)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def forget_end(run_dir: RunDir, job_id: str) -> None:
+    run_dir.of_engine(job_id, "end").unlink(missing_ok=True)

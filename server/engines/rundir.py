@@ -1,0 +1,91 @@
+"""Where the files of one state directory lie, and Unix sockets in it whatever the length of its path.
+
+run/host.sock, host.lock          the engine host
+run/engines/<key>.sock            an engine's control socket
+run/engines/<key>.lock            held by the engine for its life; says who it is
+run/engines/<key>.http            takes connections that other engines accepted for it
+run/engines/<key>.end             its last news, until somebody has recorded it
+run/listeners/<address>_<port>.json   who serves which path of a shared address
+log/host.log, log/engines/<job>.log
+"""
+
+import os
+import re
+import socket
+from hashlib import sha256
+from pathlib import Path
+
+
+def key_of(job_id: str) -> str:
+    return sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class RunDir:
+    """Paths under one state directory. Making the object touches nothing."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir.absolute()
+        self.path = self.state_dir / "run"
+        self.engines = self.path / "engines"
+        self.listeners = self.path / "listeners"
+        self.logs = self.state_dir / "log"
+
+    def create(self) -> None:
+        for directory in (self.path, self.engines, self.listeners, self.logs / "engines"):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def of_engine(self, job_id: str, suffix: str) -> Path:
+        return self.engines / f"{key_of(job_id)}.{suffix}"
+
+    def engine_log(self, job_id: str) -> Path:
+        """Readable where the id allows; else made unique by the key."""
+        if re.fullmatch(r"[0-9A-Za-z\-+~_][0-9A-Za-z\-+~_.]{0,99}", job_id):
+            return self.logs / "engines" / f"{job_id}.log"
+        safe = re.sub(r"[^0-9A-Za-z\-+~_.]", "_", job_id)[:60]
+        return self.logs / "engines" / f"_{safe}.{key_of(job_id)}.log"
+
+    def routing_table(self, address: str, port: int) -> Path:
+        return self.listeners / f"{address.replace('/', '_')}_{port}.json"
+
+
+def _unix_address(directory: int, path: Path) -> str:
+    # a socket address holds 108 bytes; through a descriptor of the directory any path fits
+    return f"/proc/self/fd/{directory}/{path.name}"
+
+
+def listen_unix(path: Path, backlog: int = 128) -> socket.socket:
+    """A non-blocking listening socket at `path`; a stale one is replaced. Raises: OSError."""
+    path.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        listener.bind(_unix_address(directory, path))
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.close(directory)
+    return listener
+
+
+def connect_unix(path: Path) -> socket.socket:
+    """A non-blocking connected socket. Never waits: a full backlog raises BlockingIOError, nobody there
+    ConnectionRefusedError or FileNotFoundError."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        connection.connect(_unix_address(directory, path))
+    except OSError:
+        connection.close()
+        raise
+    finally:
+        os.close(directory)
+    return connection
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """A reader sees the old content or the new, never a part."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)

@@ -1,0 +1,48 @@
+"""What an engine needs of the flow package, behind an interface: tests put flows of their own in its place."""
+
+import importlib
+from typing import Protocol
+
+from server.flow.listeners import Endpoint, Listeners
+from server.flow.plan import Plan
+from server.flow.status import StatusCode
+
+DEFAULT_RUNTIME = "server.engines.flow_runtime:FlowRuntime"
+
+
+class FlowEnd(Protocol):
+    @property
+    def code(self) -> StatusCode: ...
+
+    @property
+    def message(self) -> str: ...
+
+
+class RunningFlow(Protocol):
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]: ...
+
+    async def open(self) -> None:
+        """Raises: server.flow.status.FlowError."""
+
+    async def ended(self) -> FlowEnd: ...
+
+    async def stop(self, grace: float) -> None: ...
+
+
+class Runtime(Protocol):
+    def warm_up(self) -> None:
+        """Called once in the engine host: imports and first calls that every engine would pay for. Must start no
+        thread and open no socket that outlives the call."""
+
+    def compile(self, graph_format: str, source: str) -> Plan:
+        """Called in a thread of the engine. Raises: server.flow.status.FlowError."""
+
+    def flow(self, plan: Plan, listeners: Listeners, max_request_bytes: int) -> RunningFlow: ...
+
+
+def load_runtime(name: str) -> Runtime:
+    """The runtime of "module:class"."""
+    module, _, attribute = name.partition(":")
+    runtime: Runtime = getattr(importlib.import_module(module), attribute)()
+    return runtime
