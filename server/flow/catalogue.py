@@ -109,27 +109,30 @@ def _nothing_in(folders: list[str]) -> str:
 def _description_files(folder: Path) -> Iterator[Path]:
     """`*.toml` in the folder and in its immediate sub-folders; a file stands for itself. A folder that
     is missing or that cannot be read is empty."""
-    try:
-        if folder.is_file():
-            if folder.suffix == ".toml":
-                yield folder
-            return
-        entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    except (OSError, ValueError):
-        return
-    yield from (entry for entry in entries if entry.suffix == ".toml" and entry.is_file())
+    entries = [folder] if _is_file(folder) else _entries(folder)
+    yield from (entry for entry in entries if entry.suffix == ".toml" and _is_file(entry))
     for entry in entries:
-        try:
-            if entry.is_dir():
-                yield from (file for file in sorted(entry.iterdir()) if file.suffix == ".toml" and file.is_file())
-        except OSError:
-            continue
+        yield from (file for file in _entries(entry) if file.suffix == ".toml" and _is_file(file))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _has_library(folder: Path) -> bool:
     try:
         return folder.match(_LIBRARY) if folder.is_file() else any(folder.glob(_LIBRARY))
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 

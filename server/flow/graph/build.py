@@ -10,6 +10,7 @@ from server.flow.graph.attributes import stored_attributes
 from server.flow.graph.devices import device_request
 from server.flow.graph.dot_graph import DotEdge, DotGraph
 from server.flow.graph.draft import Draft, listed, nearest, place
+from server.flow.graph.findings import Findings
 from server.flow.plan import NodeKind, PlanEdge, PlanNode
 from server.flow.settings import shown
 from server.flow.status import FlowError, StatusCode
@@ -28,23 +29,30 @@ class _Refused(Exception):
 
 
 def build(
-    dot: DotGraph, catalogue: Catalogue, strict: bool, args: Mapping[str, str] | None
-) -> tuple[Draft, list[FlowError]]:
-    """The graph and what is wrong with it, nodes in alphabetical order first, then edges as written.
+    dot: DotGraph, catalogue: Catalogue, strict: bool, args: Mapping[str, str] | None, findings: Findings
+) -> Draft:
+    """The graph as far as it can be built: nodes in alphabetical order first, then edges as written.
 
     `args` replace node attributes that are `$name` as a whole; None = no replacement (spec 1.5).
     """
-    return _Builder(dot, catalogue, strict, args).build()
+    return _Builder(dot, catalogue, strict, args, findings).build()
 
 
 class _Builder:
-    def __init__(self, dot: DotGraph, catalogue: Catalogue, strict: bool, args: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        dot: DotGraph,
+        catalogue: Catalogue,
+        strict: bool,
+        args: Mapping[str, str] | None,
+        findings: Findings,
+    ) -> None:
         self._dot = dot
         self._catalogue = catalogue
         self._strict = strict
         self._args = args
         self._draft = Draft()
-        self._problems: list[FlowError] = []
+        self._findings = findings
         self._refused: set[str] = set()
         self._inputs: dict[str, dict[str, str]] = {}
         self._outputs: dict[str, dict[str, str]] = {}
@@ -55,28 +63,25 @@ class _Builder:
             self._ports_out.setdefault(edge.source, {}).setdefault(edge.source_port, edge.line)
             self._ports_in.setdefault(edge.target, {}).setdefault(edge.target_port, edge.line)
 
-    def build(self) -> tuple[Draft, list[FlowError]]:
+    def build(self) -> Draft:
         size = 0
         for name in sorted(self._dot.nodes):
             options = self._options(name)
             size += sum(len(key) + len(value) for key, value in options.items())
             if size > MAX_OPTIONS:
-                self._problems.append(
-                    FlowError(StatusCode.FAULT, STEP, f"node attributes of more than {MAX_OPTIONS} characters")
-                )
-                return self._draft, self._problems
+                raise FlowError(StatusCode.FAULT, STEP, f"node attributes of more than {MAX_OPTIONS} characters")
             self._attempt(name, partial(self._node, name, options))
         self._virtual_nodes()
         for edge in self._dot.edges:
             self._link(edge)
-        return self._draft, self._problems
+        return self._draft
 
     def _attempt(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
         except _Refused as refused:
             self._refused.add(name)
-            self._problems.append(refused.error)
+            self._findings.add(refused.error)
 
     def _graph_defaults(self) -> dict[str, str]:
         stored = stored_attributes(self._dot.attributes)
@@ -254,7 +259,7 @@ class _Builder:
             source, source_port = self._end(edge, "src")
             target, target_port = self._end(edge, "dst")
         except _Refused as refused:
-            self._problems.append(refused.error)
+            self._findings.add(refused.error)
             return
         link = PlanEdge(source=source, source_port=source_port, target=target, target_port=target_port)
         self._draft.edges.setdefault(link, edge.line)

@@ -1,13 +1,13 @@
 """Checks of the whole graph: ports, components, loops, topological order (spec 3.1, 3.2, rule 6 of 3.3).
 
-Each check is given the draft and returns what is wrong; none of them stops at its first finding.
+Each check adds what is wrong to the findings and goes on, or raises what leaves nothing to go on with.
 """
 
 import heapq
-from collections.abc import Iterator
 
 from server.flow.description import ConditionType, FlowType
 from server.flow.graph.draft import Draft, listed
+from server.flow.graph.findings import Findings
 from server.flow.plan import PlanEdge
 from server.flow.settings import shown
 from server.flow.status import FlowError, StatusCode
@@ -18,38 +18,33 @@ TOPOLOGY_STEP = "generate topology fail, please check graph config."
 LOOP_MEMBERS_STEP = "check loop node fail, please check graph config."
 
 
-def check_whole(draft: Draft) -> list[FlowError]:
+def check_whole(draft: Draft, findings: Findings) -> None:
     """There is a node, every port is linked, and everything hangs together."""
     if not draft.nodes:
-        return [
-            FlowError(
-                StatusCode.BADCONF,
-                GRAPH_STEP,
-                "graph is empty, no node.",
-                "the DOT text has no node with flowunit=..., type=input or type=output",
-            )
-        ]
-    unlinked = list(_unlinked_ports(draft))
-    return unlinked or list(_components(draft))
+        raise FlowError(
+            StatusCode.BADCONF,
+            GRAPH_STEP,
+            "graph is empty, no node.",
+            "the DOT text has no node with flowunit=..., type=input or type=output",
+        )
+    _check_ports(draft, findings)
+    if not findings:
+        _check_union(draft, findings)
 
 
-def _unlinked_ports(draft: Draft) -> Iterator[FlowError]:
+def _check_ports(draft: Draft, findings: Findings) -> None:
     linked_in = {(edge.target, edge.target_port) for edge in draft.edges}
     linked_out = {(edge.source, edge.source_port) for edge in draft.edges}
     for name, node in sorted(draft.nodes.items()):
         for direction, ports, linked in (("in", node.inputs, linked_in), ("out", node.outputs, linked_out)):
             for port in ports:
                 if (name, port) not in linked:
-                    yield FlowError(
-                        StatusCode.BADCONF,
-                        GRAPH_STEP,
-                        "not all port connect.",
-                        f"{direction} port is not connect. node: {shown(name)} port: {shown(port)}",
-                        f"{draft.place(name)}: no edge has this port",
-                    )
+                    text = f"{direction} port is not connect. node: {shown(name)} port: {shown(port)}"
+                    ours = f"{draft.place(name)}: no edge has this port"
+                    findings.add(FlowError(StatusCode.BADCONF, GRAPH_STEP, "not all port connect.", text, ours))
 
 
-def _components(draft: Draft) -> Iterator[FlowError]:
+def _check_union(draft: Draft, findings: Findings) -> None:
     neighbours: dict[str, set[str]] = {name: set() for name in draft.nodes}
     for edge in draft.edges:
         neighbours[edge.source].add(edge.target)
@@ -58,13 +53,10 @@ def _components(draft: Draft) -> Iterator[FlowError]:
     reached = _reachable(first, neighbours)
     rest = sorted(set(draft.nodes) - reached)
     if rest:
-        yield FlowError(
-            StatusCode.BADCONF,
-            GRAPH_STEP,
-            "not all node connect.",
-            "not all node union.",
-            f"no edge links {listed(sorted(reached), 6)} with {listed(rest, 6)}: "
-            "make two flows of them, or link them",
+        parts = f"{listed(sorted(reached), 6)} with {listed(rest, 6)}"
+        ours = f"no edge links {parts}: make two flows of them, or link them"
+        findings.add(
+            FlowError(StatusCode.BADCONF, GRAPH_STEP, "not all node connect.", "not all node union.", ours)
         )
 
 
@@ -84,22 +76,20 @@ def is_loop(draft: Draft, name: str) -> bool:
     return unit is not None and unit.condition is ConditionType.LOOP
 
 
-def check_loops(draft: Draft) -> list[FlowError]:
+def check_loops(draft: Draft, findings: Findings) -> None:
     """A loop node has one input with two edges, and two outputs."""
-    problems = []
     incoming = draft.incoming()
     for name in sorted(draft.nodes):
         if not is_loop(draft, name):
             continue
         node = draft.nodes[name]
         if len(node.inputs) != 1:
-            problems.append(_illegal_loop(draft, name, "loop node input should be one.", listed(node.inputs)))
+            findings.add(_illegal_loop(draft, name, "loop node input should be one.", listed(node.inputs)))
         elif len(node.outputs) != 2:
-            problems.append(_illegal_loop(draft, name, "loop node output shoulde be two.", listed(node.outputs)))
+            findings.add(_illegal_loop(draft, name, "loop node output shoulde be two.", listed(node.outputs)))
         elif len(incoming[name]) != 2:
             sources = listed(f"{edge.source}:{edge.source_port}" for edge in incoming[name])
-            problems.append(_illegal_loop(draft, name, "loop node can only link 2 edges.", sources))
-    return problems
+            findings.add(_illegal_loop(draft, name, "loop node can only link 2 edges.", sources))
 
 
 def _illegal_loop(draft: Draft, name: str, what: str, found: str) -> FlowError:
@@ -124,22 +114,23 @@ def back_edges(draft: Draft) -> dict[PlanEdge, set[str]]:
     return found
 
 
-def topological_order(draft: Draft, backward: dict[PlanEdge, set[str]]) -> tuple[list[str], list[FlowError]]:
-    """Nodes after all that feed them, by name where that leaves a choice."""
+def topological_order(draft: Draft, backward: dict[PlanEdge, set[str]]) -> list[str]:
+    """Nodes after all that feed them, by name where that leaves a choice.
+
+    Raises: FlowError, when no node is without inputs, or when there is a cycle without a loop unit.
+    """
     missing = dict.fromkeys(draft.nodes, 0)
     for edge in draft.edges:
         if edge not in backward:
             missing[edge.target] += 1
     ready = [name for name, node in draft.nodes.items() if not node.inputs]
     if not ready:
-        return [], [
-            FlowError(
-                StatusCode.BADCONF,
-                TOPOLOGY_STEP,
-                "start node is not exist.",
-                "every node has an input: a flow begins with a type=input node or a unit without inputs",
-            )
-        ]
+        raise FlowError(
+            StatusCode.BADCONF,
+            TOPOLOGY_STEP,
+            "start node is not exist.",
+            "every node has an input: a flow begins with a type=input node or a unit without inputs",
+        )
     heapq.heapify(ready)
     outgoing = draft.outgoing()
     order: list[str] = []
@@ -151,9 +142,9 @@ def topological_order(draft: Draft, backward: dict[PlanEdge, set[str]]) -> tuple
                 missing[edge.target] -= 1
                 if missing[edge.target] == 0:
                     heapq.heappush(ready, edge.target)
-    if len(order) == len(draft.nodes):
-        return order, []
-    return order, [_cycle(draft, {name for name, count in missing.items() if count})]
+    if len(order) < len(draft.nodes):
+        raise _cycle(draft, {name for name, count in missing.items() if count})
+    return order
 
 
 def _cycle(draft: Draft, left: set[str]) -> FlowError:
@@ -175,14 +166,13 @@ def _cycle(draft: Draft, left: set[str]) -> FlowError:
     )
 
 
-def check_loop_members(draft: Draft, backward: dict[PlanEdge, set[str]]) -> list[FlowError]:
+def check_loop_members(draft: Draft, backward: dict[PlanEdge, set[str]], findings: Findings) -> None:
     """Whatever is on the way back to a loop node is of the normal kind."""
-    problems = []
     for edge, members in backward.items():
         for name in sorted(members):
             unit = draft.nodes[name].unit
             if unit is not None and unit.flow_type is FlowType.STREAM:
-                problems.append(
+                findings.add(
                     FlowError(
                         StatusCode.BADCONF,
                         LOOP_MEMBERS_STEP,
@@ -191,4 +181,3 @@ def check_loop_members(draft: Draft, backward: dict[PlanEdge, set[str]]) -> list
                         "normal kind (stream = false)",
                     )
                 )
-    return problems

@@ -18,6 +18,7 @@ from server.flow.graph.checks import (
 )
 from server.flow.graph.dot_graph import read_dot
 from server.flow.graph.draft import Draft, listed, nearest
+from server.flow.graph.findings import Enough, Findings
 from server.flow.graph.matching import check_matching
 from server.flow.plan import Plan
 from server.flow.settings import load_settings, shown
@@ -52,7 +53,7 @@ def compile_graph(
 
     Raises: FlowError, with the words of ModelBox and then the place and the remedy.
     """
-    examined = examine_graph(source, format, units=units, args=args)
+    examined = examine_graph(source, format, units=units, args=args, limit=1)
     if examined.plan is None:
         raise examined.problems[0]
     return examined.plan
@@ -64,44 +65,53 @@ def examine_graph(
     *,
     units: Iterable[UnitDescription] = (),
     args: Mapping[str, str] | None = None,
+    limit: int = 100,
 ) -> Examination:
-    """As compile_graph, but with all problems of the first step that has any, and without raising."""
+    """As compile_graph, but without raising, and with up to `limit` problems of the first step that has any."""
+    findings = Findings(limit)
     try:
-        settings = load_settings(source, format)
-        return _examine(settings, units, args)
+        plan = _compile(load_settings(source, format), units, args, findings)
+    except Enough:
+        plan = None
     except FlowError as error:
-        return Examination(None, (error,))
+        return Examination(None, (*findings.problems, error))
+    return Examination(plan, findings.problems)
 
 
-def _examine(
-    settings: dict[str, str], units: Iterable[UnitDescription], args: Mapping[str, str] | None
-) -> Examination:
+def _compile(
+    settings: dict[str, str],
+    units: Iterable[UnitDescription],
+    args: Mapping[str, str] | None,
+    findings: Findings,
+) -> Plan | None:
     _check_settings(settings)
     arguments = None if args is None else _arguments(settings, args)
     catalogue = Catalogue(settings, units)
     dot = read_dot(_dot_text(settings))
     strict = values.get_bool(settings, "graph.strict", True)
-    draft, problems = build(dot, catalogue, strict, arguments)
-    if problems:
-        return Examination(None, tuple(problems))
-    return _check(draft, dot.name, settings)
+    draft = build(dot, catalogue, strict, arguments, findings)
+    if findings:
+        return None
+    return _check(draft, dot.name, settings, findings)
 
 
-def _check(draft: Draft, name: str, settings: dict[str, str]) -> Examination:
-    problems = check_whole(draft) or check_loops(draft)
-    if problems:
-        return Examination(None, tuple(problems))
+def _check(draft: Draft, name: str, settings: dict[str, str], findings: Findings) -> Plan | None:
+    check_whole(draft, findings)
+    if findings:
+        return None
+    check_loops(draft, findings)
+    if findings:
+        return None
     backward = back_edges(draft)
-    order, problems = topological_order(draft, backward)
-    problems = problems or check_loop_members(draft, backward)
-    if problems:
-        return Examination(None, tuple(problems))
-    match, problems = check_matching(draft, order, backward)
-    if problems:
-        return Examination(None, tuple(problems))
+    order = topological_order(draft, backward)
+    check_loop_members(draft, backward, findings)
+    if findings:
+        return None
+    match = check_matching(draft, order, backward, findings)
+    if findings:
+        return None
     nodes = tuple(draft.nodes[each] for each in order)
-    plan = Plan(name=name, nodes=nodes, edges=tuple(draft.edges), settings=settings, match=match)
-    return Examination(plan, ())
+    return Plan(name=name, nodes=nodes, edges=tuple(draft.edges), settings=settings, match=match)
 
 
 def _check_settings(settings: Mapping[str, str]) -> None:

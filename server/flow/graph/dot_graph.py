@@ -74,6 +74,15 @@ class _Scope:
         inherited.update(self.own[kind])
         return inherited
 
+    def default(self, kind: str, key: str) -> str:
+        """The default of one attribute, "" without one."""
+        scope: _Scope | None = self
+        while scope is not None:
+            if key in scope.own[kind]:
+                return scope.own[kind][key]
+            scope = scope.parent
+        return ""
+
     def add(self, node: str) -> None:
         scope: _Scope | None = self
         while scope is not None and node not in scope.members:
@@ -149,11 +158,11 @@ class _Reader:
             (self._operand(statement, operand, scope), self._port(statement, operand)) for operand in form.operands
         ]
         explicit = self._pairs(statement, form)
-        defaults = scope.defaults("edge")
+        default_tail, default_head = scope.default("edge", "tailport"), scope.default("edge", "headport")
         line = self._source.line(statement.tokens[0].offset)
         for source, target, source_port, target_port in self._pairs_of_ends(statement, ends):
-            tail = explicit.get("tailport", source_port or defaults.get("tailport", ""))
-            head = explicit.get("headport", target_port or defaults.get("headport", ""))
+            tail = explicit.get("tailport", source_port or default_tail)
+            head = explicit.get("headport", target_port or default_head)
             self._graph.edges.append(DotEdge(source, tail, target, head, line))
 
     def _pairs_of_ends(

@@ -109,9 +109,11 @@ class _Reader:
 
     def _attributes(self, token: Token, statement: Statement) -> None:
         """The tokens of one attribute list, brackets included: a `;` separates attributes in it."""
+        opening = token
         while token.kind != "]":
             if token.kind in ("{", "}", "end"):
-                raise self._expected("']'", token)
+                line = self._source.line(opening.offset)
+                raise self._expected(f"']' for the '[' in line {line}", token)
             self._append(statement, token)
             token = next(self._tokens)
         self._append(statement, token)

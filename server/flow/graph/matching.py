@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from server.flow.description import ConditionType, OutputType
 from server.flow.graph.draft import Draft, listed
+from server.flow.graph.findings import Findings
 from server.flow.plan import NodeKind, PlanEdge, PlanNode
 from server.flow.settings import shown
 from server.flow.status import FlowError, StatusCode
@@ -51,10 +52,10 @@ class _Mismatch(Exception):
 
 
 def check_matching(
-    draft: Draft, order: list[str], backward: Iterable[PlanEdge]
-) -> tuple[dict[str, str], list[FlowError]]:
-    """For each node with inputs the node that they are matched at, and what is wrong."""
-    return _Matching(draft, order, frozenset(backward)).check()
+    draft: Draft, order: list[str], backward: Iterable[PlanEdge], findings: Findings
+) -> dict[str, str]:
+    """For each node with inputs the node that they are matched at."""
+    return _Matching(draft, order, frozenset(backward)).check(findings)
 
 
 class _Matching:
@@ -67,8 +68,7 @@ class _Matching:
         self._match: dict[str, str] = {}
         self._rank = {name: position for position, name in enumerate(order)}
 
-    def check(self) -> tuple[dict[str, str], list[FlowError]]:
-        problems: list[FlowError] = []
+    def check(self, findings: Findings) -> dict[str, str]:
         for name in self._order:
             node = self._draft.nodes[name]
             self._set_match(node)
@@ -77,9 +77,11 @@ class _Matching:
                 if level is not None:
                     self._set_outputs(node, level)
             except _Mismatch as mismatch:
-                problems.append(FlowError(StatusCode.BADCONF, STEP, *mismatch.messages))
-        problems.extend(self._loop_problem(edge) for edge in sorted(self._backward, key=str) if self._drifts(edge))
-        return self._match, problems
+                findings.add(FlowError(StatusCode.BADCONF, STEP, *mismatch.messages))
+        for edge in self._draft.edges:
+            if edge in self._backward and self._drifts(edge):
+                findings.add(self._loop_problem(edge))
+        return self._match
 
     def _forward(self, name: str) -> list[PlanEdge]:
         return [edge for edge in self._incoming[name] if edge not in self._backward]
