@@ -19,7 +19,7 @@ def processes_of(state_dir: Path) -> dict[int, str]:
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if str(state_dir) in line and state != "Z" and "pytest" not in line:
+        if str(state_dir) in line and state != "Z" and "bin/pytest" not in line:
             found[int(entry.name)] = line
     return found
 

@@ -22,7 +22,7 @@ from server.engines.rundir import RunDir
 from server.engines.runtime import Runtime
 
 
-def run_engine(spec: EngineSpec, control: socket.socket, lock: int, runtime: Runtime) -> None:
+def run_engine(spec: EngineSpec, control: socket.socket, lock: int, run_dir: RunDir, runtime: Runtime) -> None:
     """Runs the engine until its flow has ended. The caller ends the process then, without any clean-up: threads of
     units may run for ever."""
     born_at = time.monotonic()
@@ -31,7 +31,6 @@ def run_engine(spec: EngineSpec, control: socket.socket, lock: int, runtime: Run
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     become_subreaper()
-    run_dir = RunDir(Path(spec.state_dir))
     head = EngineHead(
         job_id=spec.job_id,
         incarnation=spec.incarnation,

@@ -17,6 +17,23 @@ import msgspec
 from server.engines.protocol import Ended, EngineSpec, Failed, Hello, Ready, Refusal
 from server.jobs.events import EngineIdentity
 
+__all__ = [
+    "EngineDriver",
+    "EngineHandle",
+    "EngineNews",
+    "EngineSpec",
+    "Ended",
+    "Exited",
+    "Failed",
+    "Hello",
+    "Ready",
+    "Refusal",
+    "EngineProblem",
+    "EngineFenced",
+    "EngineHostGone",
+    "EngineRefused",
+]
+
 
 class EngineProblem(Exception):
     """The driver could not do it."""

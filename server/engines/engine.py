@@ -79,7 +79,7 @@ class Engine:
     async def run(self) -> None:
         """Returns when everything is said; the process is to end then."""
         loop = asyncio.get_running_loop()
-        self._listeners = SharedListeners(self._spec.job_id, self._run_dir)
+        self._listeners = SharedListeners(self._head.job_id, self._run_dir)
         self._control = ControlServer(self._control_socket, self._greet, self._answer)
         self._control.serve()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop, self._spec.stop_grace)
@@ -88,16 +88,16 @@ class Engine:
         self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
         await self._control.drain(_DRAIN_SECONDS)
         for suffix in ("sock", "http"):
-            self._run_dir.of_engine(self._spec.job_id, suffix).unlink(missing_ok=True)
+            self._run_dir.of_engine(self._head.job_id, suffix).unlink(missing_ok=True)
 
     async def _life(self) -> Failed | Ended:
         try:
-            async with asyncio.timeout(self._spec.start_deadline):
+            async with asyncio.timeout(self._spec.start_timeout):
                 flow = await self._unless_stopped(self._open())
         except FlowError as error:
             return Failed(code=error.code, message=str(error))
         except TimeoutError:
-            reason = f"{StatusCode.TIMEDOUT.text}, not ready within {self._spec.start_deadline:g} seconds"
+            reason = f"{StatusCode.TIMEDOUT.text}, not ready within {self._spec.start_timeout:g} seconds"
             return Failed(code=StatusCode.TIMEDOUT, message=reason)
         except Exception as error:
             return Failed(code=StatusCode.INTERNAL, message=_unexpected(error))
@@ -177,7 +177,7 @@ class Engine:
                 return Pong(), ()
             case HandOverListeners():
                 endpoints, descriptors = self._listeners.held()
-                return Listening(job_id=self._spec.job_id, endpoints=endpoints), descriptors
+                return Listening(job_id=self._head.job_id, endpoints=endpoints), descriptors
             case Adopt(epoch=epoch) | Stop(epoch=epoch) if epoch < self._epoch:
                 return Fenced(epoch=self._epoch), ()
             case Adopt(epoch=epoch):

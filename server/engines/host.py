@@ -201,7 +201,7 @@ class Host:
         """In the child: become an engine and nothing but an engine."""
         signal.set_wakeup_fd(-1)
         self._forget_everything()
-        run_engine(spec, control, lock, self._runtime)
+        run_engine(spec, control, lock, self._run_dir, self._runtime)
 
     def _forget_everything(self) -> None:
         """Closes in the child what belongs to the host. The epoll set is shared: it is closed, never changed."""

@@ -28,7 +28,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to run a job. `plan` is the compiled graph as JSON, None when the engine has to compile
-    `source`. `start_deadline` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none."""
+    `source`. `start_timeout` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none."""
 
     job_id: str
     incarnation: int
@@ -36,10 +36,9 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     graph_format: str
     source: str
-    state_dir: str
     plan: str | None = None
     max_request_bytes: int = 64 * 1024 * 1024
-    start_deadline: float = 60.0
+    start_timeout: float = 60.0
     stop_grace: float = 5.0
 
 
@@ -193,6 +192,22 @@ class Hello(Message, frozen=True, tag="hello"):
     endpoints: tuple[str, ...] = ()
     plan_digest: str = ""
 
+    @property
+    def job_id(self) -> str:
+        return self.head.job_id
+
+    @property
+    def incarnation(self) -> int:
+        return self.head.incarnation
+
+    @property
+    def attempt(self) -> int:
+        return self.head.attempt
+
+    @property
+    def epoch(self) -> int:
+        return self.head.epoch
+
 
 class Ready(Message, frozen=True, tag="ready"):
     """Units are open, ports answer. `plan` is JSON if the engine had to compile it, else None."""
@@ -204,15 +219,15 @@ class Ready(Message, frozen=True, tag="ready"):
 class Failed(Message, frozen=True, tag="failed"):
     """The flow could not be built or opened. `code` is a server.flow.status.StatusCode."""
 
-    code: int
     message: str
+    code: int
 
 
 class Ended(Message, frozen=True, tag="ended"):
     """The flow came to its end, or was stopped."""
 
-    code: int
     message: str
+    code: int
 
 
 class Adopted(Message, frozen=True, tag="adopted"):

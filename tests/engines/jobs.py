@@ -3,15 +3,12 @@
 import asyncio
 import json
 import socket
-from pathlib import Path
 
 from server.engines.driver import EngineHandle, EngineNews
 from server.engines.protocol import EngineSpec
 
 
-def spec_of(
-    state_dir: Path, job_id: str = "a", *, attempt: int = 1, epoch: int = 1, **settings: str
-) -> EngineSpec:
+def spec_of(job_id: str = "a", *, attempt: int = 1, epoch: int = 1, **settings: str) -> EngineSpec:
     return EngineSpec(
         job_id=job_id,
         incarnation=1,
@@ -19,7 +16,6 @@ def spec_of(
         epoch=epoch,
         graph_format="json",
         source=json.dumps({"name": job_id, **settings}),
-        state_dir=str(state_dir),
     )
 
 
