@@ -1,0 +1,240 @@
+"""The log, its head, graphs, the projection; triggers that keep the log append-only; views for people."""
+
+import re
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+BIG = sa.BigInteger()
+TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
+JSON = JSONB().with_variant(sa.Text(), "sqlite")
+ENDING = "type IN ('engine-failed', 'engine-exited', 'engine-lost', 'engine-stopped', 'flow-succeeded')"
+
+WORDS = {
+    "sqlite": (
+        (r"@now\b", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"),
+        (r"@text\(([a-z_.]+)\)", r"CAST(json_extract(data, '$.\1') AS TEXT)"),
+        (r"@int\(([a-z_.]+)\)", r"json_extract(data, '$.\1')"),
+        (r"@seconds\(([a-z_.]+)\|(.+?\))\) ", r"ROUND(MAX((julianday(\2) - julianday(\1)) * 86400.0, 0.0), 3) "),
+        (r"@ratio\((\w+)\|(\w+)\)", r"ROUND(\1 / \2, 4)"),
+    ),
+    "postgresql": (
+        (r"@now\b", "now()"),
+        (r"@text\(engine\.([a-z_]+)\)", r"(data -> 'engine' ->> '\1')"),
+        (r"@int\(engine\.([a-z_]+)\)", r"CAST(data -> 'engine' ->> '\1' AS bigint)"),
+        (r"@text\(([a-z_]+)\)", r"(data ->> '\1')"),
+        (r"@int\(([a-z_]+)\)", r"CAST(data ->> '\1' AS bigint)"),
+        (
+            r"@seconds\(([a-z_.]+)\|(.+?\))\) ",
+            r"CAST(ROUND(GREATEST(EXTRACT(EPOCH FROM (\2) - (\1)), 0.0), 3) AS double precision) ",
+        ),
+        (r"@ratio\((\w+)\|(\w+)\)", r"CAST(ROUND(CAST(\1 / \2 AS numeric), 4) AS double precision)"),
+    ),
+}
+"""What the views write with an @, in each dialect's SQL."""
+
+
+def upgrade() -> None:
+    _tables()
+    dialect = op.get_bind().dialect.name
+    for statement in TRIGGERS[dialect]:
+        op.execute(sa.text(statement.replace(":", r"\:")))
+    for view in VIEWS:
+        op.execute(sa.text(_in_dialect(view, dialect).replace(":", r"\:")))
+
+
+def _in_dialect(sql: str, dialect: str) -> str:
+    sql = sql.replace("@ending", ENDING)
+    for pattern, replacement in WORDS[dialect]:
+        sql = re.sub(pattern, replacement, sql)
+    return sql
+
+
+def _tables() -> None:
+    op.create_table(
+        "event",
+        sa.Column("position", BIG.with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("job_id", sa.Text),
+        sa.Column("incarnation", BIG),
+        sa.Column("version", BIG),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("schema_version", sa.Integer, nullable=False),
+        sa.Column("data", JSON, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("idempotency_key", sa.Text),
+        sa.Column("epoch", BIG),
+        sa.Column("recorded_at", TIME, nullable=False),
+        sa.UniqueConstraint("job_id", "incarnation", "version", name="event_of_job"),
+        sa.CheckConstraint(
+            "(job_id IS NULL) = (incarnation IS NULL) AND (job_id IS NULL) = (version IS NULL)",
+            name="event_of_job_or_leader",
+        ),
+    )
+    op.create_table(
+        "log_head",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("position", BIG, nullable=False),
+        sa.Column("epoch", BIG, nullable=False),
+        sa.CheckConstraint("id = 1", name="log_head_is_one_row"),
+    )
+    op.execute("INSERT INTO log_head (id, position, epoch) VALUES (1, 0, 0)")
+    op.create_table(
+        "graph",
+        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("format", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("escaped", sa.Boolean, nullable=False),
+        sa.Column("plan", sa.Text),
+        sa.Column("created_at", TIME, nullable=False),
+    )
+    op.create_table(
+        "job",
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("incarnation", BIG, nullable=False),
+        sa.Column("version", BIG, nullable=False),
+        sa.Column("position", BIG, nullable=False),
+        sa.Column("graph_digest", sa.Text, sa.ForeignKey("graph.digest", name="graph_of_job"), nullable=False),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("file_digest", sa.Text, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("changed_at", TIME, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("desired", sa.Text, nullable=False),
+        sa.Column("actual", sa.Text, nullable=False),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("attempt", BIG, nullable=False),
+        sa.Column("failures", BIG, nullable=False),
+        sa.Column("retry_at", TIME),
+        sa.Column("ready_at", TIME),
+        sa.Column("ever_ready", sa.Boolean, nullable=False),
+        sa.Column("engine_pid", BIG),
+        sa.Column("engine_start_time", BIG),
+        sa.Column("engine_boot_id", sa.Text),
+        sa.Column("engine_host", sa.Text),
+        sa.Column("engine_run_dir", sa.Text),
+        sa.Column("endpoints", JSON, nullable=False),
+    )
+    op.create_index("job_by_position", "job", ["position"])
+
+
+TRIGGERS = {
+    "sqlite": (
+        "CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only: UPDATE refused'); END",
+        "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only: DELETE refused'); END",
+        # INSERT OR REPLACE would delete a row without firing the trigger above
+        "CREATE TRIGGER event_is_not_replaced BEFORE INSERT ON event"
+        " WHEN EXISTS (SELECT 1 FROM event WHERE position = NEW.position)"
+        " OR EXISTS (SELECT 1 FROM event WHERE job_id = NEW.job_id AND incarnation = NEW.incarnation"
+        " AND version = NEW.version)"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only: this position or version is taken'); END",
+    ),
+    "postgresql": (
+        """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'event is append-only: % refused', TG_OP; END $$""",
+        "CREATE TRIGGER event_is_not_changed BEFORE UPDATE OR DELETE ON event"
+        " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        "CREATE TRIGGER event_is_not_truncated BEFORE TRUNCATE ON event"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    ),
+}
+
+JOB_NOW = """
+CREATE VIEW job_now AS
+SELECT job_id, status, error, changed_at AS since, attempt, failures, retry_at, ready_at, endpoints,
+       desired, actual, outcome, origin, created_at, incarnation, version, position, graph_digest,
+       engine_host, engine_pid, engine_run_dir
+FROM job
+"""
+
+JOB_HISTORY = """
+CREATE VIEW job_history AS
+SELECT position, recorded_at AS at, job_id, incarnation,
+       CASE type
+           WHEN 'job-created' THEN
+               CASE @text(origin) WHEN 'file' THEN 'created from its file' ELSE 'created over REST' END
+           WHEN 'engine-started' THEN
+               'attempt ' || @text(attempt) || ' started: pid ' || @text(engine.pid)
+               || ' on ' || @text(engine.host)
+           WHEN 'engine-ready' THEN 'attempt ' || @text(attempt) || ' is ready'
+           WHEN 'engine-adopted' THEN 'attempt ' || @text(attempt) || ' taken over by a new leader'
+           WHEN 'engine-unreachable' THEN 'attempt ' || @text(attempt) || ' does not answer'
+           WHEN 'engine-failed' THEN 'attempt ' || @text(attempt) || ' failed, '
+               || COALESCE('next try at ' || @text(retry_at), 'for good')
+           WHEN 'engine-exited' THEN 'attempt ' || @text(attempt) || ' ended '
+               || COALESCE('by signal ' || @text(signal), 'with exit code ' || @text(exit_code), 'unseen') || ', '
+               || COALESCE('next try at ' || @text(retry_at), 'for good')
+           WHEN 'engine-lost' THEN 'attempt ' || @text(attempt) || ' was found gone'
+           WHEN 'engine-stopped' THEN 'attempt ' || @text(attempt) || ' was stopped'
+           WHEN 'flow-succeeded' THEN 'attempt ' || @text(attempt) || ' succeeded'
+           WHEN 'delete-requested' THEN 'delete requested'
+           WHEN 'job-deleted' THEN 'deleted'
+           ELSE type
+       END AS what,
+       COALESCE(@text(error), @text(reason), '') AS why,
+       @int(attempt) AS attempt, actor, request_id, idempotency_key, epoch, version, type
+FROM event
+WHERE job_id IS NOT NULL
+"""
+
+JOB_ATTEMPTS = """
+CREATE VIEW job_attempts AS
+SELECT job_id, incarnation, attempt, started_at, ready_at, ended_at, how, why, engine_pid, engine_host,
+       CASE WHEN ready_at IS NULL THEN 0.0 ELSE @seconds(ready_at|COALESCE(ended_at, @now)) END AS seconds_running
+FROM (
+    SELECT one.job_id, one.incarnation, one.attempt, one.started_at, one.ready_at, one.engine_pid, one.engine_host,
+           COALESCE(one.ended_at, deleted.recorded_at) AS ended_at,
+           COALESCE(one.how, CASE WHEN deleted.recorded_at IS NULL THEN 'running' ELSE 'deleted' END) AS how,
+           COALESCE(one.why, '') AS why
+    FROM (
+        SELECT job_id, incarnation, @int(attempt) AS attempt,
+               MIN(recorded_at) FILTER (WHERE type IN ('engine-started', 'engine-adopted')) AS started_at,
+               MIN(recorded_at) FILTER (WHERE type = 'engine-ready') AS ready_at,
+               MAX(recorded_at) FILTER (WHERE @ending) AS ended_at,
+               MAX(CASE type
+                   WHEN 'engine-failed' THEN 'failed' WHEN 'engine-exited' THEN 'exited'
+                   WHEN 'engine-lost' THEN 'lost' WHEN 'engine-stopped' THEN 'stopped'
+                   WHEN 'flow-succeeded' THEN 'succeeded' END) AS how,
+               MAX(COALESCE(@text(error), @text(reason))) FILTER (WHERE @ending) AS why,
+               MAX(@int(engine.pid)) AS engine_pid,
+               MAX(@text(engine.host)) AS engine_host
+        FROM event
+        WHERE job_id IS NOT NULL AND @text(attempt) IS NOT NULL
+        GROUP BY job_id, incarnation, @int(attempt)
+    ) AS one
+    LEFT JOIN event AS deleted
+        ON deleted.job_id = one.job_id AND deleted.incarnation = one.incarnation AND deleted.type = 'job-deleted'
+) AS attempts
+"""
+
+JOB_UPTIME = """
+CREATE VIEW job_uptime AS
+SELECT job_id, incarnation, created_at, deleted_at, attempts, seconds_running, seconds_since_creation,
+       CASE WHEN seconds_since_creation > 0 THEN @ratio(seconds_running|seconds_since_creation) ELSE 0.0 END
+           AS share_running
+FROM (
+    SELECT created.job_id, created.incarnation, created.recorded_at AS created_at,
+           deleted.recorded_at AS deleted_at,
+           (SELECT COUNT(*) FROM job_attempts AS a
+            WHERE a.job_id = created.job_id AND a.incarnation = created.incarnation) AS attempts,
+           (SELECT COALESCE(SUM(a.seconds_running), 0.0) FROM job_attempts AS a
+            WHERE a.job_id = created.job_id AND a.incarnation = created.incarnation) AS seconds_running,
+           @seconds(created.recorded_at|COALESCE(deleted.recorded_at, @now)) AS seconds_since_creation
+    FROM event AS created
+    LEFT JOIN event AS deleted
+        ON deleted.job_id = created.job_id AND deleted.incarnation = created.incarnation
+        AND deleted.type = 'job-deleted'
+    WHERE created.type = 'job-created'
+) AS lives
+"""
+
+VIEWS = (JOB_NOW, JOB_HISTORY, JOB_ATTEMPTS, JOB_UPTIME)

@@ -1,0 +1,41 @@
+"""The event log and its projection in SQL. Whoever needs either goes through Store.
+
+SQLAlchemy, Alembic and the database drivers live in this package only. It may import the domain (server.jobs).
+"""
+
+from server.store.batch import Appended
+from server.store.errors import (
+    CannotStore,
+    SchemaOutdated,
+    SchemaTooNew,
+    StaleEpoch,
+    StoreError,
+    StoreUnavailable,
+    VersionConflict,
+)
+from server.store.leader import LeaderLock, leader_lock
+from server.store.queries import Changes, Snapshot
+from server.store.schema import current, upgrade
+from server.store.store import Store
+from server.store.verify import Difference
+from server.store.wakeups import Wakeups
+
+__all__ = [
+    "Store",
+    "Appended",
+    "Snapshot",
+    "Changes",
+    "Difference",
+    "LeaderLock",
+    "leader_lock",
+    "Wakeups",
+    "upgrade",
+    "current",
+    "StoreError",
+    "StoreUnavailable",
+    "SchemaOutdated",
+    "SchemaTooNew",
+    "StaleEpoch",
+    "VersionConflict",
+    "CannotStore",
+]

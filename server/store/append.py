@@ -1,0 +1,222 @@
+"""The only way into the log: one thread that gathers what waits and commits it together."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.jobs.ids import Epoch, JobId, Position
+from server.jobs.state import Job
+from server.store.batch import Appended, Batch, Submission
+from server.store.database import Database
+from server.store.errors import CannotStore, StoreError
+from server.store.rows import graph_values, job_of, job_values
+from server.store.session import Session
+from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD
+
+MOST_IN_A_BATCH = 512
+MOST_WAITING = 20_000
+"""Submissions that may wait for the database before new ones are refused."""
+
+Outcome = tuple[Appended, ...] | BaseException
+Transaction = Callable[[sa.Connection], tuple[Any, bool]]
+"""Work with a transaction of its own; see Session.write."""
+
+
+@dataclass
+class _Waiting:
+    """A submission or a transaction, and who waits for it."""
+
+    work: Submission | Transaction
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.future = self.loop.create_future()
+
+
+class Writer:
+    """Appends on a thread of its own. `committed` is called on it after each commit, and must not block."""
+
+    def __init__(self, database: Database, committed: Callable[[], None]) -> None:
+        self._session = Session(database)
+        self._database = database
+        self._statements = _Statements(database)
+        self._committed = committed
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._held_back: _Waiting | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    async def submit(self, submission: Submission) -> tuple[Appended, ...]:
+        """Raises: JobError, StaleEpoch, VersionConflict, CannotStore, StoreUnavailable.
+
+        Cancelling the wait does not take the submission back.
+        """
+        if self._queue.qsize() > MOST_WAITING:
+            raise self._database.unavailable(f"{MOST_WAITING} commands wait for it already; try again later")
+        result: tuple[Appended, ...] = await self._enqueue(submission)
+        return result
+
+    async def transact(self, transaction: Transaction) -> Any:
+        """Runs `transaction` on the writer's thread, between batches. Raises: CannotStore, StoreUnavailable."""
+        return await self._enqueue(transaction)
+
+    async def close(self) -> None:
+        """Commits what waits, then ends the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        while self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def _enqueue(self, work: Submission | Transaction) -> "asyncio.Future[Any]":
+        if self._closed:
+            raise self._database.unavailable("this process is closing it")
+        waiting = _Waiting(work, asyncio.get_running_loop())
+        self._queue.put(waiting)
+        return waiting.future
+
+    def _run(self) -> None:
+        try:
+            while (first := self._held_back or self._queue.get()) is not None:
+                self._held_back = None
+                if isinstance(first.work, Submission):
+                    self._append_all([first, *self._more_submissions()])
+                else:
+                    self._transact(first, first.work)
+        finally:
+            self._session.close()
+
+    def _more_submissions(self) -> list[_Waiting]:
+        more: list[_Waiting] = []
+        while len(more) < MOST_IN_A_BATCH - 1:
+            try:
+                waiting = self._queue.get_nowait()
+            except Empty:
+                break
+            if waiting is None or not isinstance(waiting.work, Submission):
+                self._held_back = waiting
+                if waiting is None:
+                    self._queue.put(None)
+                break
+            more.append(waiting)
+        return more
+
+    def _transact(self, waiting: _Waiting, transaction: Transaction) -> None:
+        try:
+            result = self._session.write(transaction)
+        except BaseException as error:
+            _answer([(waiting, error)])
+        else:
+            _answer([(waiting, result)])
+
+    def _append_all(self, batch: list[_Waiting]) -> None:
+        submissions = [waiting.work for waiting in batch if isinstance(waiting.work, Submission)]
+        try:
+            outcomes = self._commit(submissions)
+        except BaseException as error:
+            _answer([(waiting, error) for waiting in batch])
+            return
+        _answer(list(zip(batch, outcomes, strict=True)))
+        if any(appended.events for outcome in outcomes if isinstance(outcome, tuple) for appended in outcome):
+            self._committed()
+
+    def _commit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """The outcome of each. One whose data cannot be stored fails alone: the batch is taken apart for it."""
+        try:
+            return self._session.write(lambda connection: self._append(connection, submissions))
+        except StoreError as error:
+            if len(submissions) == 1 or not isinstance(error, CannotStore):
+                return [type(error)(*error.args) for _ in submissions]
+        return [outcome for one in submissions for outcome in self._commit([one])]
+
+    def _append(self, connection: sa.Connection, submissions: Sequence[Submission]) -> tuple[list[Outcome], bool]:
+        batch = self._read_batch(connection, submissions)
+        outcomes: list[Outcome] = []
+        for submission in submissions:
+            try:
+                outcomes.append(batch.apply(submission))
+            except Exception as error:  # what it refuses concerns one submission only
+                outcomes.append(error)
+        if batch.events:
+            self._statements.write(connection, batch)
+        return outcomes, bool(batch.events)
+
+    def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:
+        head = connection.exec_driver_sql(self._database.lock_head).one()
+        ids = sorted(set().union(*(submission.job_ids() for submission in submissions)))
+        jobs: dict[JobId, Job | None] = {}
+        incarnations: dict[JobId, int] = {}
+        if ids:
+            for row in connection.execute(self._statements.look_up, {"ids": self._database.ids_value(list(ids))}):
+                jobs[row[0]] = None if row[2] is None else job_of(row[2:])
+                incarnations[row[0]] = row[1] or 0
+        return Batch(Position(head[0]), Epoch(head[1]), jobs, incarnations, datetime.now(UTC))
+
+
+class _Statements:
+    """What every batch runs, compiled once: SQLAlchemy's work per row would cost more than the database's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        ids = database.ids_table()
+        newest = (
+            sa.select(EVENT.c.incarnation)
+            .where(EVENT.c.job_id == ids.c.value)
+            .order_by(EVENT.c.incarnation.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        self.look_up = sa.select(ids.c.value, newest, *JOB.columns).select_from(
+            ids.outerjoin(JOB, JOB.c.job_id == ids.c.value)
+        )
+        self._insert_event = database.compiled(sa.insert(EVENT))
+        self._insert_graph = database.compiled(database.insert_ignoring(GRAPH, "digest"))
+        self._upsert_job = database.compiled(database.upsert(JOB, "job_id"))
+        self._delete_job = database.compiled(sa.delete(JOB).where(JOB.c.job_id == sa.bindparam("job_id")))
+        self._move_head = database.compiled(
+            sa.update(LOG_HEAD).values(position=sa.bindparam("position"), epoch=sa.bindparam("epoch"))
+        )
+
+    def write(self, connection: sa.Connection, batch: Batch) -> None:
+        stored = self._database.stored
+        changed = [batch.jobs[job_id] for job_id in batch.touched]
+        upserts = [stored(job_values(job)) for job in changed if job is not None]
+        deletes = [{"job_id": job_id} for job_id in batch.touched if batch.jobs[job_id] is None]
+        graphs = [stored(graph_values(graph, batch.now)) for graph in batch.graphs.values()]
+        for statement, rows in (
+            (self._insert_graph, graphs),
+            (self._insert_event, [stored(values) for values in batch.events]),
+            (self._upsert_job, upserts),
+            (self._delete_job, deletes),
+            (self._move_head, [{"position": batch.head, "epoch": batch.epoch}]),
+        ):
+            if rows:
+                connection.exec_driver_sql(statement, rows)
+
+
+def _answer(outcomes: Sequence[tuple[_Waiting, Any]]) -> None:
+    """Gives all outcomes to their loop with one call: waking it once for each would cost more than the commit."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Any]]] = {}
+    for waiting, outcome in outcomes:
+        by_loop.setdefault(waiting.loop, []).append((waiting, outcome))
+    for loop, own in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, own)
+
+
+def _resolve(outcomes: Sequence[tuple[_Waiting, Any]]) -> None:
+    for waiting, outcome in outcomes:
+        if waiting.future.done():
+            continue
+        if isinstance(outcome, BaseException):
+            waiting.future.set_exception(outcome)
+        else:
+            waiting.future.set_result(outcome)

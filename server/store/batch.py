@@ -1,0 +1,164 @@
+"""What a batch of submissions does to the log and to the projection, worked out in memory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from server.jobs.commands import Command, Context, CreateJob, Graph, decide
+from server.jobs.events import Event, JobCreated, LeaderElected, Recorded
+from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.jobs.state import Job, fold
+from server.store.errors import StaleEpoch, VersionConflict
+from server.store.rows import Values, clean_context, clean_event, event_values
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What came of a command. `job` is the job after it, None when it is gone; `head` the log's end at that
+    moment. No `events`: the command changed nothing."""
+
+    events: tuple[Recorded, ...]
+    job: Job | None
+    head: Position
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands that take effect together or not at all; or, in their place, an election."""
+
+    commands: Sequence[Command] = ()
+    context: Context
+    epoch: Epoch | None = None
+    expected_version: int | None = None
+    election: LeaderElected | None = None
+
+    def job_ids(self) -> set[JobId]:
+        return {command.job_id for command in self.commands}
+
+
+class Batch:
+    """The log's head and the jobs concerned, as read under the writer's lock, moved on by each `apply`."""
+
+    def __init__(
+        self,
+        head: Position,
+        epoch: Epoch,
+        jobs: dict[JobId, Job | None],
+        incarnations: dict[JobId, int],
+        now: datetime,
+    ) -> None:
+        self.head = head
+        self.epoch = epoch
+        self.events: list[Values] = []
+        self.touched: set[JobId] = set()
+        self.graphs: dict[Digest, Graph] = {}
+        self.jobs = jobs
+        self._incarnations = incarnations
+        self._now = now
+
+    def apply(self, submission: Submission) -> tuple[Appended, ...]:
+        """What each command of the submission does. When this raises, the submission has done nothing.
+
+        Raises: JobError, StaleEpoch, VersionConflict.
+        """
+        if submission.epoch is not None and submission.epoch != self.epoch:
+            raise StaleEpoch(
+                f"epoch {submission.epoch} leads no more, epoch {self.epoch} does; this runner must give up"
+            )
+        draft = _Draft(self, clean_context(submission.context), submission.epoch)
+        if submission.election is not None:
+            draft.elect(submission.election)
+        for command in submission.commands:
+            draft.run(command, submission.expected_version)
+        return draft.merge()
+
+    def incarnation_after(self, job_id: JobId) -> int:
+        return self._incarnations.get(job_id, 0) + 1
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    def take(self, draft: "_Draft") -> None:
+        self.head = draft.head
+        self.epoch = draft.new_epoch
+        self.events += draft.rows
+        self.graphs |= draft.graphs
+        self.jobs |= draft.jobs
+        self.touched |= draft.jobs.keys()
+        self._incarnations |= draft.incarnations
+
+
+class _Draft:
+    """One submission's changes, until it is sure that all its commands go through."""
+
+    def __init__(self, batch: Batch, context: Context, epoch: Epoch | None) -> None:
+        self._batch = batch
+        self._context = context
+        self._epoch = epoch
+        self.head = batch.head
+        self.new_epoch = batch.epoch
+        self.rows: list[Values] = []
+        self.jobs: dict[JobId, Job | None] = {}
+        self.graphs: dict[Digest, Graph] = {}
+        self.incarnations: dict[JobId, int] = {}
+        self._done: list[tuple[tuple[Recorded, ...], Job | None]] = []
+
+    def elect(self, event: LeaderElected) -> None:
+        self.new_epoch = Epoch(self._batch.epoch + 1)
+        self._epoch = self.new_epoch
+        recorded = self._record(event, JobId(""), 0, 0)
+        self._done.append(((recorded,), None))
+
+    def run(self, command: Command, expected_version: int | None) -> None:
+        job_id = command.job_id
+        job = self.jobs[job_id] if job_id in self.jobs else self._batch.jobs.get(job_id)
+        version = job.version if job is not None else 0
+        if expected_version is not None and expected_version != version:
+            raise VersionConflict(
+                f"job {job_id} is at version {version}, not at {expected_version}; look at it again"
+            )
+        events = []
+        for event in decide(job, command):
+            if isinstance(event, JobCreated):
+                incarnation, version = self._next_incarnation(job_id), 0
+            else:
+                assert job is not None
+                incarnation, version = job.incarnation, job.version
+            recorded = self._record(event, job_id, incarnation, version + 1)
+            job = fold(job, recorded)
+            events.append(recorded)
+        if events:
+            self.jobs[job_id] = job
+            if isinstance(command, CreateJob):
+                self.graphs[command.graph.digest] = command.graph
+        self._done.append((tuple(events), job))
+
+    def merge(self) -> tuple[Appended, ...]:
+        self._batch.take(self)
+        return tuple(Appended(events, job, self.head) for events, job in self._done)
+
+    def _next_incarnation(self, job_id: JobId) -> int:
+        before = self.incarnations.get(job_id)
+        incarnation = self._batch.incarnation_after(job_id) if before is None else before + 1
+        self.incarnations[job_id] = incarnation
+        return incarnation
+
+    def _record(self, event: Event, job_id: JobId, incarnation: int, version: int) -> Recorded:
+        self.head = Position(self.head + 1)
+        event, data = clean_event(event)
+        recorded = Recorded(
+            position=self.head,
+            job_id=job_id,
+            incarnation=incarnation,
+            version=version,
+            event=event,
+            type=event.type,
+            schema_version=event.schema_version,
+            actor=self._context.actor,
+            request_id=self._context.request_id,
+            idempotency_key=self._context.idempotency_key,
+            epoch=self._epoch,
+            recorded_at=self._batch.now,
+        )
+        self.rows.append(event_values(recorded, data))
+        return recorded

@@ -1,0 +1,187 @@
+"""Jobs, events and graphs as rows, and back. Also: text that a database refuses, made acceptable before the fold
+sees it, so that the projection and a later fold of the log agree."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from server.jobs.commands import Context, Graph
+from server.jobs.events import EngineIdentity, Event, Recorded, decode_event, encode_event
+from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.jobs.state import Job
+from server.jobs.words import Actual, Desired, Outcome
+
+Values = dict[str, Any]
+"""A row to be written: column name to value."""
+
+DESIRED = {word.value: word for word in Desired}
+ACTUAL = {word.value: word for word in Actual}
+OUTCOME = {word.value: word for word in Outcome}
+
+
+def is_storable(text: str) -> bool:
+    """Whether both databases take `text`: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))
+
+
+def clean_text(text: str) -> str:
+    """`text` with U+FFFD for what no database takes."""
+    if is_storable(text):
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def clean_event(event: Event) -> tuple[Event, str]:
+    """The event as the log can hold it, and its JSON."""
+    try:
+        data = encode_event(event)
+    except UnicodeEncodeError:
+        pass
+    else:
+        if "\\u0000" not in data:
+            return event, data
+    cleaned = msgspec.convert(_clean(msgspec.to_builtins(event, builtin_types=(datetime,))), type(event))
+    return cleaned, encode_event(cleaned)
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return clean_text(value)
+        case dict():
+            return {key: _clean(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_clean(inner) for inner in value]
+    return value
+
+
+def clean_context(context: Context) -> Context:
+    key = context.idempotency_key
+    return Context(
+        actor=clean_text(context.actor),
+        request_id=clean_text(context.request_id),
+        idempotency_key=None if key is None else clean_text(key),
+    )
+
+
+def event_values(recorded: Recorded, data: str) -> Values:
+    """The row of `recorded`, whose event is `data` in JSON; its time is still a datetime."""
+    of_job = recorded.job_id != ""
+    return {
+        "position": recorded.position,
+        "job_id": recorded.job_id if of_job else None,
+        "incarnation": recorded.incarnation if of_job else None,
+        "version": recorded.version if of_job else None,
+        "type": recorded.type,
+        "schema_version": recorded.schema_version,
+        "data": data,
+        "actor": recorded.actor,
+        "request_id": recorded.request_id,
+        "idempotency_key": recorded.idempotency_key,
+        "epoch": recorded.epoch,
+        "recorded_at": recorded.recorded_at,
+    }
+
+
+def recorded_of(row: Sequence[Any]) -> Recorded:
+    """An event from a row with the columns of `event`, in their order."""
+    position, job_id, incarnation, version, kind, schema_version, data, actor, request_id, key, epoch, at = row
+    return Recorded(
+        position=Position(position),
+        job_id=JobId(job_id or ""),
+        incarnation=incarnation or 0,
+        version=version or 0,
+        event=decode_event(kind, schema_version, data),
+        type=kind,
+        schema_version=schema_version,
+        actor=actor,
+        request_id=request_id,
+        idempotency_key=key,
+        epoch=None if epoch is None else Epoch(epoch),
+        recorded_at=at,
+    )
+
+
+def job_values(job: Job) -> Values:
+    """The row of `job`; its times are still datetimes."""
+    engine = job.engine
+    return {
+        "job_id": job.job_id,
+        "incarnation": job.incarnation,
+        "version": job.version,
+        "position": job.position,
+        "graph_digest": job.graph_digest,
+        "origin": job.origin,
+        "file_digest": job.file_digest,
+        "created_at": job.created_at,
+        "changed_at": job.changed_at,
+        "status": job.status.value,
+        "desired": job.desired.value,
+        "actual": job.actual.value,
+        "outcome": job.outcome.value,
+        "error": job.error,
+        "attempt": job.attempt,
+        "failures": job.failures,
+        "retry_at": job.retry_at,
+        "ready_at": job.ready_at,
+        "ever_ready": job.ever_ready,
+        "engine_pid": engine.pid if engine else None,
+        "engine_start_time": engine.start_time if engine else None,
+        "engine_boot_id": engine.boot_id if engine else None,
+        "engine_host": engine.host if engine else None,
+        "engine_run_dir": engine.run_dir if engine else None,
+        "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
+    }
+
+
+def job_of(row: Sequence[Any]) -> Job:
+    """A job from a row with the columns of `job`, in their order."""
+    job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
+    _status, desired, actual, outcome, error, attempt, failures, retry_at, ready_at, ever_ready = row[9:19]
+    pid, start_time, boot_id, host, run_dir, endpoints = row[19:]
+    return Job(
+        job_id=job_id,
+        incarnation=incarnation,
+        version=version,
+        position=position,
+        graph_digest=graph_digest,
+        origin=origin,
+        file_digest=file_digest,
+        created_at=created_at,
+        changed_at=changed_at,
+        desired=DESIRED[desired],
+        actual=ACTUAL[actual],
+        outcome=OUTCOME[outcome],
+        error=error,
+        attempt=attempt,
+        failures=failures,
+        retry_at=retry_at,
+        ready_at=ready_at,
+        ever_ready=bool(ever_ready),
+        engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
+        endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),
+    )
+
+
+def graph_values(graph: Graph, at: datetime) -> Values:
+    """The row of `graph`. A source that no database takes is kept in Python's escapes, with `escaped` set: it
+    must come back exactly, or its digest would not match."""
+    escaped = not is_storable(graph.source)
+    return {
+        "digest": graph.digest,
+        "format": clean_text(graph.format),
+        "source": graph.source.encode("unicode_escape").decode("ascii") if escaped else graph.source,
+        "escaped": escaped,
+        "plan": graph.plan,
+        "created_at": at,
+    }
+
+
+def graph_of(row: Sequence[Any]) -> Graph:
+    """A graph from a row of digest, format, source, escaped, plan."""
+    digest, graph_format, source, escaped, plan = row
+    if escaped:
+        source = source.encode("ascii").decode("unicode_escape")
+    return Graph(Digest(digest), graph_format, source, plan)

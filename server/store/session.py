@@ -1,0 +1,109 @@
+"""One connection that one thread works with: transactions, healing, and errors in our own words."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from server.store.database import Database
+from server.store.errors import CannotStore, StoreError
+
+T = TypeVar("T")
+
+
+class Session:
+    """Opens its connection when it is first needed, and again after it broke. All calls from one thread.
+
+    Every method raises StoreUnavailable, and `write` CannotStore too.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._connection: sa.Connection | None = None
+
+    def read(self, call: Callable[[sa.Connection], T]) -> T:
+        """What `call` reads, all of it from one state of the database. Repeated once when the connection broke."""
+        try:
+            return self._read(call)
+        except SQLAlchemyError as error:
+            if self._connection is not None:
+                raise self._translated(error) from error
+        try:
+            return self._read(call)
+        except SQLAlchemyError as error:
+            raise self._translated(error) from error
+
+    def write(self, call: Callable[[sa.Connection], tuple[T, bool]]) -> T:
+        """Runs `call` as the only writer. It returns its result and whether there is something to commit."""
+        try:
+            connection = self._begin(self.database.begin_write)
+            try:
+                self.database.check()
+                result, changed = call(connection)
+                connection.exec_driver_sql("COMMIT" if changed else "ROLLBACK")
+            except BaseException:
+                self._roll_back()
+                raise
+        except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
+            raise self._translated(error) from error
+        return result
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+
+    def _read(self, call: Callable[[sa.Connection], T]) -> T:
+        connection = self._begin(self.database.begin_read)
+        try:
+            result = call(connection)
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        return result
+
+    def _begin(self, statement: str) -> sa.Connection:
+        if self._connection is not None:
+            try:
+                self._connection.exec_driver_sql(statement)
+                return self._connection
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                self.close()  # it died while it was idle: nothing was under way, so a new one will do
+        self._connection = self.database.connect()
+        try:
+            self._connection.exec_driver_sql(statement)
+        except BaseException:
+            self._roll_back()
+            raise
+        return self._connection
+
+    def _roll_back(self) -> None:
+        """Leaves the connection out of any transaction, or none at all."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if not connection.invalidated:
+                if _in_transaction(connection):
+                    connection.exec_driver_sql("ROLLBACK")
+                return
+        except SQLAlchemyError:
+            pass
+        self.close()
+
+    def _translated(self, error: Exception) -> StoreError:
+        data_at_fault, reason = self.database.describe(error)
+        if data_at_fault:
+            return CannotStore(f"database {self.database} refuses the value: {reason}")
+        return self.database.unavailable(reason)
+
+
+def _in_transaction(connection: sa.Connection) -> bool:
+    # SQLite ends the transaction by itself on some errors (disk full), and a ROLLBACK would be an error then
+    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", True))

@@ -1,0 +1,185 @@
+"""The store: what the rest of the program sees of the database."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from server.jobs.commands import Command, Context, Graph
+from server.jobs.errors import InvalidJobId
+from server.jobs.events import LeaderElected, Recorded
+from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.store import queries, schema, verify
+from server.store.append import Writer
+from server.store.batch import Appended, Submission
+from server.store.database import Database, database_of
+from server.store.errors import StoreUnavailable
+from server.store.heads import Shared, sync_head_of
+from server.store.queries import Changes, Snapshot
+from server.store.rows import clean_text, is_storable
+from server.store.session import Session
+from server.store.verify import Difference
+from server.store.wakeups import Wakeups, wakeups_of
+
+T = TypeVar("T")
+
+BEGINNING = Position(0)
+
+
+class _Reader:
+    """A thread with a connection of its own."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._session = Session(database)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    async def run(self, call: Callable[[sa.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._session.read, call)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._session.close)
+        self._thread.shutdown(wait=True)
+
+
+class Store:
+    """One process's access to the event log and its projection. All methods belong to one event loop; the work is
+    done on threads of the store. Every method may raise StoreUnavailable; the next call finds out anew whether the
+    database is back."""
+
+    def __init__(self, database: Database, wake: Wakeups) -> None:
+        """Use `open`."""
+        self._wake = wake
+        self._writer = Writer(database, wake.send)
+        self._reader = _Reader(database, "store-reader")
+        self._head_reader = _Reader(database, "store-head")
+        self._sync_head = sync_head_of(database)
+        self._shared_head = Shared(self._ask_head)
+
+    @classmethod
+    async def open(cls, url: str, *, wake: Wakeups | None = None) -> "Store":
+        """Opens the database at `url`: sqlite:////absolute/path.db or postgresql://user:password@host/name.
+
+        Raises: StoreUnavailable, SchemaOutdated, SchemaTooNew; each with one line for the person at the terminal.
+        """
+        database = database_of(url)
+        await asyncio.to_thread(_check, database)
+        try:
+            return cls(database, wake or wakeups_of(database))
+        except OSError as error:
+            raise database.unavailable(f"no directory for wake-ups: {error}") from error
+
+    async def close(self) -> None:
+        """Commits what was submitted, then ends the store's threads and connections."""
+        await self._writer.close()
+        await self._reader.close()
+        await self._head_reader.close()
+        await self._wake.close()
+        if self._sync_head is not None:
+            self._sync_head.close()
+
+    async def submit(
+        self,
+        command: Command,
+        context: Context,
+        epoch: Epoch | None = None,
+        *,
+        expected_version: int | None = None,
+    ) -> Appended:
+        """Decides on the command against the job as it is, and appends what comes of it; returns when that is on
+        disk. With `epoch`, only while that leader leads; with `expected_version` (0: no such job), only if the
+        job is at it.
+
+        Raises: JobError, StaleEpoch, VersionConflict, CannotStore.
+        """
+        submission = Submission(
+            commands=(command,), context=context, epoch=epoch, expected_version=expected_version
+        )
+        (appended,) = await self._submit(submission)
+        return appended
+
+    async def submit_all(
+        self, commands: Sequence[Command], context: Context, epoch: Epoch | None = None
+    ) -> tuple[Appended, ...]:
+        """As `submit`, for several commands one after the other, in one transaction: all of them or none."""
+        if not commands:
+            return ()
+        return await self._submit(Submission(commands=tuple(commands), context=context, epoch=epoch))
+
+    async def elect(self, context: Context, host: str, pid: int) -> Epoch:
+        """Begins the next epoch; from now on, whatever carries an older one is refused."""
+        election = LeaderElected(host=host, pid=pid)
+        (appended,) = await self._submit(Submission(context=context, election=election))
+        epoch = appended.events[0].epoch
+        assert epoch is not None
+        return epoch
+
+    async def keep_plan(self, digest: Digest, plan: str) -> None:
+        """Keeps the compiled form of a graph."""
+        plan = clean_text(plan)
+        await self._writer.transact(lambda connection: queries.keep_plan(connection, digest, plan))
+
+    async def snapshot(self) -> Snapshot:
+        """All live jobs and the position they are at, as of one moment."""
+        return await self._reader.run(queries.snapshot)
+
+    async def changes_since(self, position: Position) -> Changes:
+        """What is different from a snapshot at `position`, as of one moment."""
+        return await self._reader.run(lambda connection: queries.changes_since(connection, position))
+
+    async def graph(self, digest: Digest) -> Graph | None:
+        return await self._reader.run(lambda connection: queries.graph(connection, digest))
+
+    async def events(
+        self, after: Position = BEGINNING, limit: int = 1000, job_id: JobId | None = None
+    ) -> list[Recorded]:
+        """Up to `limit` events behind position `after`, oldest first; with `job_id`, those of that id only."""
+        return await self._reader.run(lambda connection: queries.events(connection, after, limit, job_id))
+
+    async def last_incarnation(self, job_id: JobId) -> tuple[Recorded, ...]:
+        """The events of the newest job of that id, live or gone; none when there never was one."""
+        return await self._reader.run(lambda connection: queries.last_incarnation(connection, job_id))
+
+    async def verify(self) -> list[Difference]:
+        """Folds the whole log and compares; every difference found, none when all is well. Takes its time."""
+        return await self._reader.run(verify.verify)
+
+    async def rebuild(self) -> int:
+        """Writes the projection anew from the log, in one transaction; returns the number of live jobs."""
+        count: int = await self._writer.transact(verify.rebuild)
+        self._wake.send()
+        return count
+
+    def sync_head(self) -> Position | None:
+        """The log's last position at this moment, without waiting; None when it takes `read_head` to tell."""
+        return self._sync_head.read() if self._sync_head is not None else None
+
+    async def read_head(self) -> Position:
+        """The log's last position, as it is when this is called, or later. Callers at one time share a read."""
+        position = self.sync_head()
+        return position if position is not None else await self._shared_head()
+
+    async def wait_for_append(self, timeout: float) -> bool:
+        """Waits until something was appended, at most `timeout` seconds; whether a wake-up came. One waiter."""
+        return await self._wake.wait(timeout)
+
+    async def _ask_head(self) -> Position:
+        position, _ = await self._head_reader.run(queries.head)
+        return position
+
+    async def _submit(self, submission: Submission) -> tuple[Appended, ...]:
+        if not all(is_storable(job_id) for job_id in submission.job_ids()):
+            raise InvalidJobId
+        return await self._writer.submit(submission)
+
+
+def _check(database: Database) -> None:
+    session = Session(database)
+    try:
+        session.read(lambda connection: schema.check(database, connection))
+    finally:
+        session.close()
+
+
+__all__ = ["Appended", "Changes", "Difference", "Snapshot", "Store", "StoreUnavailable"]

@@ -1,0 +1,123 @@
+"""The tables as this program uses them. migrations/ makes them; a test holds the two together."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""Times on SQLite: text that sorts as time does and that its date functions understand."""
+
+
+def time_text(at: datetime) -> str:
+    """`at` as it stands in SQLite. Raises: ValueError, when it has no time zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"time without a zone: {at}")
+    return at.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment, with microseconds: timestamptz on Postgres, ISO 8601 text on SQLite."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        is_sqlite = dialect.name == "sqlite"
+        return dialect.type_descriptor(sa.Text() if is_sqlite else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        return time_text(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        # Python reads a final Z as UTC
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class JsonText(TypeDecorator[str]):
+    """JSON that stays text in Python, for msgspec to read: jsonb on Postgres, text on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else JSONB(none_as_null=True))
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self
+
+
+METADATA = sa.MetaData()
+
+EVENT = sa.Table(
+    "event",
+    METADATA,
+    sa.Column(
+        "position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("job_id", sa.Text),
+    sa.Column("incarnation", sa.BigInteger),
+    sa.Column("version", sa.BigInteger),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("data", JsonText, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("idempotency_key", sa.Text),
+    sa.Column("epoch", sa.BigInteger),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("job_id", "incarnation", "version", name="event_of_job"),
+)
+
+LOG_HEAD = sa.Table(
+    "log_head",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+)
+
+GRAPH = sa.Table(
+    "graph",
+    METADATA,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("escaped", sa.Boolean, nullable=False),
+    sa.Column("plan", sa.Text),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+JOB = sa.Table(
+    "job",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("incarnation", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("graph_digest", sa.Text, sa.ForeignKey("graph.digest", name="graph_of_job"), nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("file_digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("desired", sa.Text, nullable=False),
+    sa.Column("actual", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("attempt", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("retry_at", UtcTime),
+    sa.Column("ready_at", UtcTime),
+    sa.Column("ever_ready", sa.Boolean, nullable=False),
+    sa.Column("engine_pid", sa.BigInteger),
+    sa.Column("engine_start_time", sa.BigInteger),
+    sa.Column("engine_boot_id", sa.Text),
+    sa.Column("engine_host", sa.Text),
+    sa.Column("engine_run_dir", sa.Text),
+    sa.Column("endpoints", JsonText, nullable=False),
+    sa.Index("job_by_position", "position"),
+)
