@@ -227,7 +227,8 @@ class PostgresDatabase(Database):
         return insert.on_conflict_do_update(index_elements=[key], set_=changes)
 
     def ids_table(self) -> sa.TableValuedAlias:
-        return sa.func.unnest(sa.bindparam("ids", type_=pg.ARRAY(sa.Text))).table_valued("value", name="ids")
+        ids = sa.func.unnest(sa.bindparam("ids", type_=pg.ARRAY(sa.Text)))
+        return ids.table_valued("value", name="ids").render_derived()
 
     def ids_value(self, ids: list[str]) -> Any:
         return ids
