@@ -33,7 +33,6 @@ forked keeps the end of the stream away."""
 
 _STOP_ANSWER_WITHIN = 1.0
 _STOP_MARGIN = 2.0
-_TERM_GRACE = 1.0
 _KILL_WITHIN = 5.0
 _RECONNECT_AFTER = 0.2
 
@@ -114,15 +113,12 @@ class LocalHandle:
         try:
             _, answer = await ask(self._socket, Stop(grace=grace, epoch=self._epoch), _STOP_ANSWER_WITHIN)
         except _UNREACHABLE:
-            # the last of the kind ways: it may be too busy for its socket, and still take a signal
+            # too busy for its socket, it may still take a signal
             signal(self.identity, signals.SIGTERM)
         else:
             if isinstance(answer, Fenced):
                 raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
-        if await self._gone_within(grace + _STOP_MARGIN):
-            return
-        signal(self.identity, signals.SIGTERM)
-        if not await self._gone_within(_TERM_GRACE):
+        if not await self._gone_within(grace + _STOP_MARGIN):
             await self.kill()
 
     async def kill(self) -> None:

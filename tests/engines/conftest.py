@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def host_pid(state_dir: Path) -> int:
-    (pid,) = (pid for pid, title in processes_of(state_dir).items() if "engine host" in title)
-    return pid
+    # an engine that is just being born still looks like the host, and is younger
+    return min(pid for pid, title in processes_of(state_dir).items() if "engine host" in title)
 
 
 def kill_host(state_dir: Path) -> int:
