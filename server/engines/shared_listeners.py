@@ -142,6 +142,7 @@ class SharedListeners:
             raise ConnectionAbortedError(str(error)) from error
         finally:
             channel.close()
+        connection.close()
 
     def on_handed_over(self, received: Received) -> None:
         self._received = received
