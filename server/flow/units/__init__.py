@@ -1,4 +1,4 @@
-"""The flow units that come with the engine. Their descriptions are here; their code is loaded when a flow opens."""
+"""The flow units that come with the engine: their descriptions. Their code is loaded when a flow opens."""
 
 from server.flow.description import FlowType, UnitDescription
 
@@ -18,5 +18,6 @@ BUILTIN: tuple[UnitDescription, ...] = (
         entry="server.flow.units.http_reply:HttpServerSyncReply",
         inputs=("in_reply_info",),
         flow_type=FlowType.STREAM,
+        exception_visible=True,
     ),
 )

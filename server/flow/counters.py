@@ -1,0 +1,39 @@
+"""What a flow counts, node by node."""
+
+import msgspec
+
+from server.flow.run.node import Node
+
+
+class PortCounters(msgspec.Struct, frozen=True):
+    """`queued` is None for output ports: what has been sent waits at the next node's input."""
+
+    name: str
+    buffers: int
+    queued: int | None = None
+
+
+class NodeCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """`seconds` is the time in calls of the unit; `last_activity` is Unix time, 0 before the first call."""
+
+    node: str
+    unit: str
+    inputs: tuple[PortCounters, ...]
+    outputs: tuple[PortCounters, ...]
+    calls: int
+    seconds: float
+    errors: int
+    last_activity: float
+
+
+def counters_of(node: Node) -> NodeCounters:
+    return NodeCounters(
+        node=node.name,
+        unit=node.description.name,
+        inputs=tuple(PortCounters(port.name, port.received, port.queued) for port in node.inputs),
+        outputs=tuple(PortCounters(port.name, port.sent) for port in node.outputs),
+        calls=node.calls,
+        seconds=node.seconds,
+        errors=node.errors,
+        last_activity=node.last_activity,
+    )

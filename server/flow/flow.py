@@ -1,0 +1,233 @@
+"""A running flow: from a plan to open units and served endpoints, and to its end (spec 1.5)."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+from server.flow.counters import NodeCounters, counters_of
+from server.flow.http.front import HttpFront, open_words
+from server.flow.http.services import Services
+from server.flow.limits import FlowLimits
+from server.flow.listeners import Endpoint, Listeners
+from server.flow.mailbox import Mailbox
+from server.flow.plan import Plan
+from server.flow.run.build import build_nodes
+from server.flow.run.calls import SUCCESS, Outcome, call_unit
+from server.flow.run.node import Node
+from server.flow.run.scheduler import Scheduler
+from server.flow.run.source import SourceNode
+from server.flow.status import FlowError, StatusCode
+from server.flow.unitapi import Configuration
+
+__all__ = ["Flow", "FlowEnd", "FlowLimits"]
+
+BUILD_WORDS = "build graph failed, please check graph config."
+CLOSE_SECONDS = 1.0
+"""How long `stop` waits for units that are in a call or in `close`, if the grace period is over."""
+SOURCE_LINGER_SECONDS = 1.0
+"""How long no source may begin anything before they all count as ended."""
+
+log = logging.getLogger("server.flow")
+
+
+@dataclass(frozen=True)
+class FlowEnd:
+    """Why a flow ended by itself: SUCCESS when all sources ended and all data is through."""
+
+    code: StatusCode
+    message: str = ""
+
+
+class Flow:
+    """All methods are for the event loop in which `open` was called. Units run on threads."""
+
+    def __init__(self, plan: Plan, listeners: Listeners, limits: FlowLimits) -> None:
+        self._plan = plan
+        self._listeners = listeners
+        self._limits = limits
+        self._nodes: dict[str, Node] = {}
+        self._opened: list[Node] = []
+        self._front: HttpFront | None = None
+        self._end: FlowEnd | None = None
+        self._ended = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+        self._is_stopped = False
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return self._front.endpoints if self._front else ()
+
+    def counters(self) -> tuple[NodeCounters, ...]:
+        return tuple(counters_of(node) for node in self._nodes.values())
+
+    async def open(self) -> None:
+        """Makes and opens all units, claims the endpoints, starts to serve.
+
+        Raises: FlowError, worded from the outer step to the cause. Everything is closed again then.
+        """
+        self._mailbox = Mailbox(asyncio.get_running_loop())
+        self._scheduler = Scheduler("flow", _max_threads(self._plan))
+        try:
+            await self._build()
+        except FlowError as error:
+            await self.stop(0)
+            raise error.within(BUILD_WORDS) from error
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def ended(self) -> FlowEnd:
+        """Waits until the flow ends by itself. A flow with HTTP receive units does not."""
+        await self._ended.wait()
+        assert self._end is not None
+        return self._end
+
+    async def stop(self, grace: float) -> None:
+        """No new requests; those in flight may finish within `grace` seconds, the rest is answered 503. Then
+        units are closed. Returns in bounded time whatever units do: their threads end with the process."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        deadline = monotonic() + grace
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._front is not None:
+            await self._front.close(grace)
+        self._scheduler.stop()
+        for node in self._nodes.values():
+            if isinstance(node, SourceNode):
+                node.stop()
+        await self._settled(max(deadline, monotonic() + CLOSE_SECONDS))
+        await self._close_units(max(deadline - monotonic(), CLOSE_SECONDS))
+
+    def end(self, code: StatusCode, message: str) -> None:
+        """Ends the flow, from a worker. The first reason counts."""
+        self._mailbox.post(partial(self._note_end, FlowEnd(code, message)))
+
+    async def _build(self) -> None:
+        name = f"flow-{os.getpid()}-{id(self):x}"
+        self._front = HttpFront(name, self._listeners, self._limits, self._mailbox)
+        self._nodes = build_nodes(self._plan, self._scheduler, self, Services(serve=self._front.add))
+        self._scheduler.start(self._crashed)
+        await self._open_units()
+        await self._front.serve()
+        self._scheduler.post(self._start_nodes)
+        if self._sources_can_end():
+            self._watch = asyncio.create_task(self._watch_sources())
+
+    async def _open_units(self) -> None:
+        loop = asyncio.get_running_loop()
+        calls = []
+        for node in self._nodes.values():
+            call = _OpenCall(node, loop.create_future(), self._mailbox)
+            calls.append(call)
+            self._scheduler.post(partial(self._scheduler.ready, call))
+        await asyncio.gather(*(call.done for call in calls))
+        self._opened = [call.node for call in calls if call.outcome.code is StatusCode.SUCCESS]
+        for call in calls:
+            outcome, unit = call.outcome, call.node.description
+            if outcome.code is not StatusCode.SUCCESS:
+                words = outcome.message or f"{unit.name} open failed, {outcome.code.text}"
+                raise FlowError(outcome.code, open_words(unit.name, call.node.plan.device), words)
+
+    def _start_nodes(self) -> None:
+        for node in self._nodes.values():
+            node.start()
+
+    def _crashed(self, error: BaseException) -> None:
+        self.end(StatusCode.FAULT, f"the scheduler failed: {type(error).__name__}: {error}")
+
+    def _note_end(self, end: FlowEnd) -> None:
+        if self._end is None:
+            self._end = end
+            self._ended.set()
+
+    def _sources_can_end(self) -> bool:
+        return not self.endpoints and any(isinstance(node, SourceNode) for node in self._nodes.values())
+
+    async def _watch_sources(self) -> None:
+        """The flow has ended well once every source has begun something, all of it is through, and nothing
+        new came for a while: a source that opens one session after the other is between two of them."""
+        sources = [node for node in self._nodes.values() if isinstance(node, SourceNode)]
+        seen = -1
+        while True:
+            await asyncio.sleep(SOURCE_LINGER_SECONDS)
+            begun = sum(source.fed for source in sources)
+            is_quiet = all(source.fed and not source.sessions for source in sources)
+            if is_quiet and begun == seen:
+                self._note_end(FlowEnd(StatusCode.SUCCESS))
+                return
+            seen = begun if is_quiet else -1
+
+    async def _settled(self, deadline: float) -> None:
+        """Waits for the calls that are under way. Looks rather than listens: it is a matter of milliseconds."""
+        while self._scheduler.running and monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+    async def _close_units(self, seconds: float) -> None:
+        """Each unit's close on a thread of its own, as some may hang; those that cannot, together on one."""
+        loop = asyncio.get_running_loop()
+        quick = [node for node in self._opened if node.unit.quick]
+        groups = [[node] for node in self._opened if not node.unit.quick]
+        if quick:
+            groups.append(quick)
+        waits = []
+        for group in groups:
+            done = loop.create_future()
+            waits.append(done)
+            letter = partial(self._mailbox.post, partial(_settle, done))
+            threading.Thread(target=_close, args=(group, letter), name="flow-close", daemon=True).start()
+        self._opened = []
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=seconds)
+            if late:
+                log.warning("%d units did not return from close in time", len(late))
+
+
+class _OpenCall:
+    """A unit's `open`, as the scheduler's job and call in one."""
+
+    forced = False
+
+    def __init__(self, node: Node, done: "asyncio.Future[None]", mailbox: Mailbox) -> None:
+        self.node = node
+        self.done = done
+        self.quick = node.unit.quick
+        self.outcome: Outcome = SUCCESS
+        self._mailbox = mailbox
+
+    def take(self) -> "_OpenCall":
+        return self
+
+    def run(self) -> None:
+        unit = self.node.description
+        options = Configuration({**unit.config, **self.node.plan.options})
+        self.outcome = call_unit(f"{unit.name}.open", self.node.unit.open, options)
+
+    def finish(self) -> None:
+        self._mailbox.post(partial(_settle, self.done))
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _close(nodes: list[Node], done: Callable[[], None]) -> None:
+    for node in nodes:
+        call_unit(f"{node.description.name}.close", node.unit.close)
+    done()
+
+
+def _max_threads(plan: Plan) -> int:
+    """`graph.max-thread-num`, else 32 times `graph.thread-num`, else that of its default (spec 1.4). Threads
+    start when they are needed."""
+    settings = Configuration(plan.settings)
+    base = settings.get_int("graph.thread-num") or max(2 * len(plan.nodes), os.cpu_count() or 1)
+    wanted = settings.get_int("graph.max-thread-num") or 32 * base
+    return max(2, wanted, len(plan.nodes) + 1)

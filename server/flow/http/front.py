@@ -1,0 +1,255 @@
+"""Everything HTTP of one flow: its listeners, its requests, its end."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from socket import socket
+from typing import Any
+
+from sanic.http import Http, Stage
+
+from server.flow.http import wire
+from server.flow.http.app import FlowApp, protocol_of, send
+from server.flow.http.exchange import STOPPED, PendingRequest
+from server.flow.http.handover import detach
+from server.flow.http.listening import Listener
+from server.flow.http.protocol import FlowProtocol, FlowRequest
+from server.flow.http.services import REPLY_KEY, Answer, HttpService
+from server.flow.http.text import text_of
+from server.flow.limits import FlowLimits
+from server.flow.listeners import Endpoint, Listeners
+from server.flow.mailbox import Mailbox
+from server.flow.status import FlowError, StatusCode
+from server.flow.unitapi import Buffer, BufferKind, SessionContext
+
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+NOT_FOUND = Answer(404)
+NOT_ALLOWED = Answer(405, headers={"Allow": wire.ALLOW})
+TOO_MANY = Answer(429)
+TOO_LARGE = Answer(413)
+HEALTHY = Answer(200, b'{"message":"success","status":200}', "application/json")
+LINGER_SECONDS = 5.0
+FLUSH_SECONDS = 1.0
+
+
+class HttpFront:
+    """Lives on the event loop; only `add` is called from elsewhere, while units open."""
+
+    def __init__(self, name: str, listeners: Listeners, limits: FlowLimits, mailbox: Mailbox) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._claims = listeners
+        self._limits = limits
+        self._mailbox = mailbox
+        self._app = FlowApp(name, limits, self._handle)
+        self._services: list[HttpService] = []
+        self._services_lock = threading.Lock()
+        self._listeners: dict[tuple[str, int], Listener] = {}
+        self._connections: set[FlowProtocol] = set()
+        self._pending: set[PendingRequest] = set()
+        self._arrivals: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+
+    def add(self, service: HttpService) -> None:
+        with self._services_lock:
+            self._services.append(service)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return tuple(service.endpoint for service in self._services)
+
+    async def serve(self) -> None:
+        """Claims the endpoints of all registered units and starts to accept.
+
+        Raises: FlowError, within the step of the unit whose endpoint could not be had.
+        """
+        self._claims.on_handed_over(self._take_over)
+        claimed: list[tuple[Listener, socket]] = []
+        taken: set[Endpoint] = set()
+        try:
+            for service in self._services:
+                claimed.append(await self._claim(service, taken))
+        except BaseException:
+            for _, sock in claimed:
+                sock.close()
+            raise
+        for listener, sock in claimed:
+            factory = partial(self._protocol, listener)
+            listener.servers.append(await self._loop.create_server(factory, sock=sock))
+
+    async def close(self, grace: float) -> None:
+        """Accepts nothing new, lets what is in flight finish, answers the rest with 503 after `grace` seconds,
+        and closes all connections."""
+        self._is_closing = True
+        for listener in self._listeners.values():
+            for server in listener.servers:
+                server.close()
+        for connection in list(self._connections):
+            connection.close_if_idle()
+        if self._pending and grace > 0:
+            await asyncio.wait([request.future for request in self._pending], timeout=grace)
+        for request in self._pending:
+            request.settle(STOPPED)
+        await self._flush()
+        for connection in list(self._connections):
+            connection.cut()
+        for task in self._arrivals:
+            task.cancel()
+        self._app.forget()
+
+    async def _claim(self, service: HttpService, taken: set[Endpoint]) -> tuple[Listener, socket]:
+        endpoint = service.endpoint
+        try:
+            if endpoint in taken:
+                raise FlowError(
+                    StatusCode.EXIST, f"endpoint '{service.endpoint_text}' is served twice by this flow"
+                )
+            sock = await self._claims.claim(endpoint)
+        except FlowError as error:
+            raise error.within(open_words(service.node.description.name, service.node.plan.device)) from error
+        taken.add(endpoint)
+        key = (endpoint.host, endpoint.port)
+        listener = self._listeners.setdefault(key, Listener(*key))
+        listener.add(service)
+        return listener, sock
+
+    def _protocol(self, listener: Listener, received: bytes = b"") -> FlowProtocol:
+        return FlowProtocol(
+            listener=listener, received=received, loop=self._loop, app=self._app, connections=self._connections
+        )
+
+    def _take_over(self, endpoint: Endpoint, connection: socket, received: bytes) -> None:
+        listener = self._listeners.get((endpoint.host, endpoint.port))
+        if listener is None or self._is_closing:
+            connection.close()
+            return
+        connection.setblocking(False)
+        factory = partial(self._protocol, listener, received)
+        task = self._loop.create_task(self._adopt(factory, connection))
+        self._arrivals.add(task)
+        task.add_done_callback(self._arrivals.discard)
+
+    async def _adopt(self, factory: Any, connection: socket) -> None:
+        with suppress(OSError):
+            await self._loop.connect_accepted_socket(factory, connection)
+
+    async def _handle(self, request: FlowRequest) -> None:
+        stream = request.stream
+        assert stream is not None
+        protocol = protocol_of(stream)
+        path = request.path()
+        listener = protocol.listener
+        if protocol.may_hand_over:
+            route = self._claims.foreign(listener.host, listener.port, path)
+            if route is not None:
+                if not await detach(stream, request.head, partial(self._claims.hand_over, route)):
+                    await send(stream, STOPPED)
+                return
+        protocol.may_hand_over = True
+        service = listener.match(path)
+        if self._is_closing:
+            stream.keep_alive = False
+            await send(stream, STOPPED)
+        elif service is None:
+            await send(stream, NOT_FOUND)
+        elif request.method not in METHODS:
+            await send(stream, NOT_ALLOWED)
+        elif request.target == "/health":
+            await send(stream, HEALTHY)
+        elif service.in_flight >= service.max_requests:
+            await send(stream, TOO_MANY)
+        elif (stream.request_bytes or 0) > self._limits.max_request_bytes:
+            await self._refuse_body(stream)
+        else:
+            protocol.keep_alive_timeout = service.keepalive_seconds
+            await self._answer(service, request, stream)
+
+    async def _answer(self, service: HttpService, request: FlowRequest, stream: Http) -> None:
+        body = b""
+        if stream.request_body:
+            protocol = protocol_of(stream)
+            protocol.reads_body = True
+            try:
+                body = b"".join([part async for part in stream])
+            finally:
+                protocol.reads_body = False
+            if service.in_flight >= service.max_requests:
+                await send(stream, TOO_MANY)
+                return
+        answer = await self._run(service, request, body)
+        if self._is_closing:
+            stream.keep_alive = False
+        await send(stream, answer)
+
+    async def _run(self, service: HttpService, request: FlowRequest, body: bytes) -> Answer:
+        """Sends the request through the flow."""
+        headers = {name: ", ".join(values) for name, values in _grouped(request)}
+        pending = PendingRequest(self._mailbox, self._loop, headers)
+        context = SessionContext()
+        context.set_private(REPLY_KEY, pending)
+        buffer = _buffer(service, request, headers, body)
+        service.in_flight += 1
+        self._pending.add(pending)
+        session = service.node.submit(context, buffer, pending.session_ended)
+        timer = self._loop.call_later(service.time_out_ms / 1000, pending.time_out)
+        try:
+            return await pending.future
+        finally:
+            timer.cancel()
+            service.in_flight -= 1
+            self._pending.discard(pending)
+            # streams that a unit keeps open with CONTINUE end with the request
+            service.node.scheduler.post(session.shutdown)
+
+    async def _refuse_body(self, stream: Http) -> None:
+        """413, and an end that lets the client read it: closing with unread data would reset the connection."""
+        stream.keep_alive = False
+        await send(stream, TOO_LARGE)
+        stream.request_body = None
+        protocol = protocol_of(stream)
+        with suppress(TimeoutError, OSError):
+            protocol.pipe.write_eof()
+            async with asyncio.timeout(LINGER_SECONDS):
+                while True:
+                    stream.recv_buffer.clear()
+                    await protocol.read_more()
+
+    async def _flush(self) -> None:
+        """Lets answers reach their sockets."""
+        for _ in range(int(FLUSH_SECONDS / 0.01)):
+            busy = [each for each in self._connections if each.http and each.http.stage is not Stage.IDLE]
+            unsent = [each for each in self._connections if each.transport and _unsent(each)]
+            if not busy and not unsent:
+                return
+            await asyncio.sleep(0.01)
+
+
+def open_words(unit: str, device: str) -> str:
+    return f"open flowunit '{unit}', type '{device}' failed."
+
+
+def _grouped(request: FlowRequest) -> Iterator[tuple[str, list[str]]]:
+    headers = request.headers
+    for name in headers:
+        yield name, headers.getall(name)
+
+
+def _buffer(service: HttpService, request: FlowRequest, headers: dict[str, str], body: bytes) -> Buffer:
+    """The request as a buffer, with the metas of spec 7.3."""
+    buffer = Buffer(service.node.device)
+    text = text_of(headers.get("content-type", ""), body)
+    buffer._data = body if text is None else text
+    buffer._kind = BufferKind.RAW if text is None else BufferKind.STR
+    buffer._metas = {
+        "size": len(buffer._data),
+        "method": request.method,
+        "uri": request.target,
+        "endpoint": service.endpoint_text,
+        "headers": headers,
+    }
+    return buffer
+
+
+def _unsent(protocol: FlowProtocol) -> int:
+    return protocol.pipe.get_write_buffer_size()

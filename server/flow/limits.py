@@ -1,0 +1,12 @@
+"""What a flow allows its HTTP clients."""
+
+import msgspec
+
+
+class FlowLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes in bytes, times in seconds. `request_seconds` is how long a client may pause within a request, and
+    how long the head of one may take in all."""
+
+    max_request_bytes: int = 64 * 1024 * 1024
+    max_header_bytes: int = 64 * 1024
+    request_seconds: float = 60.0

@@ -1,0 +1,47 @@
+"""Listening sockets of a flow that runs alone: it binds them itself, and shares them with nobody."""
+
+import socket
+
+from server.flow.listeners import Endpoint, Listeners, Received, Route
+from server.flow.status import FlowError, StatusCode
+
+BACKLOG = 1024
+
+
+class OwnListeners(Listeners):
+    def __init__(self) -> None:
+        self._sockets: dict[tuple[str, int], socket.socket] = {}
+
+    async def claim(self, endpoint: Endpoint) -> socket.socket:
+        """The first claim of an address binds it; further ones get a duplicate of the same socket."""
+        key = (endpoint.host, endpoint.port)
+        bound = self._sockets.get(key)
+        if bound is not None and bound.fileno() >= 0:
+            return bound.dup()
+        bound = self._sockets[key] = _bound(endpoint)
+        return bound
+
+    def foreign(self, host: str, port: int, path: str) -> Route | None:
+        return None
+
+    async def hand_over(self, route: Route, connection: socket.socket, received: bytes) -> None:
+        """Raises: OSError, always: there is nobody to take a connection."""
+        raise OSError(f"no other process serves {route.endpoint}")
+
+    def on_handed_over(self, received: Received) -> None:
+        """Nobody hands anything over."""
+
+
+def _bound(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((endpoint.host, endpoint.port))
+        sock.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        words = f"cannot listen on {endpoint.host}:{endpoint.port}: {getattr(error, 'strerror', None) or error}"
+        raise FlowError(StatusCode.FAULT, words) from error
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,243 @@
+"""Nodes whose units keep no state: normal, condition and normal expand units (spec 4.4, 4.5, 4.7).
+
+Several batches may run at once. They are numbered when they are taken, and their outputs leave in that order,
+so that everything behind sees each stream in order.
+"""
+
+from collections import deque
+from time import perf_counter
+
+from server.flow.run.calls import Outcome, call_unit
+from server.flow.run.child import Child, send_empty_child, send_error_child
+from server.flow.run.node import Node, NodeOwner
+from server.flow.run.ports import OutPort
+from server.flow.run.streams import Position, Row, RowKind, Scope, TokenKind, kind_of, merged_meta, token_at
+from server.flow.status import StatusCode
+from server.flow.unitapi import Buffer, DataContext, DataMeta
+
+
+class BatchCall:
+    """`rows` are consecutive positions; `data` those of them that the unit sees."""
+
+    def __init__(self, node: "BatchNode", number: int, rows: list[tuple[RowKind, Row]], data: list[Row]) -> None:
+        self.node = node
+        self.number = number
+        self.rows = rows
+        self.data = data
+        self.quick = node.unit.quick
+        self.outcome: Outcome | None = None
+        self.seconds = 0.0
+        self.context: DataContext | None = None
+
+    def run(self) -> None:
+        node, first = self.node, self.data[0]
+        context = self.context = node.context(first[0].scope.session, node.owner)
+        context.begin(node.input_lists(self.data))
+        context.input_streams(node.input_metas(first))
+        started = perf_counter()
+        self.outcome = call_unit(f"{node.name}.process", node.unit.process, context)
+        self.seconds = perf_counter() - started
+
+    def finish(self) -> None:
+        self.node.finished(self)
+
+
+class BatchNode(Node):
+    """Normal units: as many buffers out as in, on every port."""
+
+    forced = False
+
+    def prepare(self) -> None:
+        self.owner = NodeOwner(self)
+        self._rows: deque[Row] = deque()
+        self._is_ready = False
+        self._number = 0
+        self._next_number = 0
+        self._finished: dict[int, BatchCall] = {}
+
+    def accept_row(self, row: Row) -> None:
+        self._rows.append(row)
+        self._schedule()
+
+    def take(self) -> BatchCall | None:
+        self._is_ready = False
+        if not self._rows or self.park(self):
+            return None
+        rows: list[tuple[RowKind, Row]] = []
+        data: list[Row] = []
+        while self._rows and len(data) < self.max_batch:
+            row = self._rows.popleft()
+            kind = kind_of(row, self.description.exception_visible)
+            rows.append((kind, row))
+            if kind is RowKind.DATA:
+                data.append(row)
+        call = BatchCall(self, self._number, rows, data)
+        self._number += 1
+        self.taken(len(rows))
+        if self._rows:
+            self._schedule()
+        if data:
+            return call
+        self.finished(call)
+        return None
+
+    def finished(self, call: BatchCall) -> None:
+        self._finished[call.number] = call
+        while (ready := self._finished.pop(self._next_number, None)) is not None:
+            self._next_number += 1
+            self._hand_on(ready)
+
+    def _schedule(self) -> None:
+        if not self._is_ready:
+            self._is_ready = True
+            self.scheduler.ready(self)
+
+    def _hand_on(self, call: BatchCall) -> None:
+        outputs = self._outputs(call)
+        if outputs is None:
+            return
+        number = 0
+        for kind, row in call.rows:
+            meta = merged_meta(row)
+            if kind is RowKind.DATA:
+                self.emit_row(call, row, outputs, number, meta)
+                number += 1
+            elif kind is RowKind.ERROR:
+                self.note_sink_error(row)
+                self.emit_error(row, self.passed_error(row), meta)
+            else:
+                self.emit_mark_row(row, meta)
+        self.done([row for _, row in call.rows])
+
+    def _outputs(self, call: BatchCall) -> list[list[Buffer]] | None:
+        """The unit's outputs, port by port; None when they end the flow."""
+        if call.outcome is None:
+            return []
+        self.note_call(call.seconds)
+        if call.outcome.ends_flow:
+            self.fail(StatusCode.STOP, f"node '{self.name}': {call.outcome.message or call.outcome.code.text}")
+            return None
+        assert call.context is not None
+        if call.outcome.code is StatusCode.SUCCESS:
+            outputs = [list(call.context.output(name) or ()) for name in self.output_names]
+            return outputs if self.count_is_right(len(call.data), outputs) else None
+        if call.outcome.code is StatusCode.CONTINUE:
+            return []
+        return self.failed_outputs(call.outcome, len(call.data))
+
+    def failed_outputs(self, outcome: Outcome, count: int) -> list[list[Buffer]]:
+        return [[self.process_error(outcome) for _ in range(count)] for _ in self.outputs]
+
+    def count_is_right(self, count: int, outputs: list[list[Buffer]]) -> bool:
+        for out, buffers in zip(self.outputs, outputs, strict=True):
+            if len(buffers) != count:
+                words = f"input buffer count {count} should equal output buffer count {len(buffers)}"
+                self.fail(StatusCode.STOP, f"node '{self.name}', port '{out.name}': {words}")
+                return False
+        return True
+
+    def emit_row(
+        self, call: BatchCall, row: Row, outputs: list[list[Buffer]], number: int, meta: DataMeta | None
+    ) -> None:
+        place = row[0].position()
+        if not outputs:
+            # CONTINUE from a normal unit loses its outputs (spec 4.7); the place is kept, so that nobody waits
+            self.emit_mark(TokenKind.HOLE, place, meta)
+            return
+        assert call.context is not None
+        for out, buffers in zip(self.outputs, outputs, strict=True):
+            self.emit_data(out, place, buffers[number], self.with_override(call.context, out.name, meta))
+
+    def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
+        for out in self.outputs:
+            self.emit_data(out, row[0].position(), Buffer(buffer), meta)
+
+    def emit_mark_row(self, row: Row, meta: DataMeta | None) -> None:
+        self.emit_mark(row[0].kind if row[0].kind is TokenKind.END else TokenKind.HOLE, row[0].position(), meta)
+
+
+class ConditionNode(BatchNode):
+    """Each buffer leaves by exactly one port, into the stream of that branch."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._branches: dict[Scope, list[tuple[Scope, int]]] = {}
+
+    def failed_outputs(self, outcome: Outcome, count: int) -> list[list[Buffer]]:
+        return [[self.process_error(outcome)] if out is self._first_port() else [] for out in self.outputs]
+
+    def count_is_right(self, count: int, outputs: list[list[Buffer]]) -> bool:
+        total = sum(len(buffers) for buffers in outputs)
+        if total == count:
+            return True
+        words = f"a condition must put each buffer on exactly one port, {total} were put for {count}"
+        self.fail(StatusCode.STOP, f"node '{self.name}': {words}")
+        return False
+
+    def emit_row(
+        self, call: BatchCall, row: Row, outputs: list[list[Buffer]], number: int, meta: DataMeta | None
+    ) -> None:
+        if not outputs:
+            self._emit_hole(row, meta)
+            return
+        assert call.context is not None
+        for out, buffers in zip(self.outputs, outputs, strict=True):
+            for buffer in buffers:
+                place = self._branch_place(self.outputs.index(out), row)
+                self.emit_data(out, place, buffer, self.with_override(call.context, out.name, meta))
+
+    def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
+        out = self._first_port()
+        self.emit_data(out, self._branch_place(self.outputs.index(out), row), buffer, meta)
+
+    def emit_mark_row(self, row: Row, meta: DataMeta | None) -> None:
+        if row[0].kind is not TokenKind.END:
+            self._emit_hole(row, meta)
+            return
+        for number, out in enumerate(self.outputs):
+            place = self._branch_place(number, row)
+            out.emit(token_at(TokenKind.END, place, meta))
+        self._branches.pop(row[0].scope, None)
+
+    def _emit_hole(self, row: Row, meta: DataMeta | None) -> None:
+        out = self._first_port()
+        out.emit(token_at(TokenKind.HOLE, self._branch_place(self.outputs.index(out), row), meta))
+
+    def _branch_place(self, number: int, row: Row) -> Position:
+        """The next place in the branch's own stream, which remembers where the buffer stood before."""
+        origin = row[0].position()
+        branches = self._branches.get(origin.scope)
+        if branches is None:
+            scope = origin.scope
+            start = Position(scope, 0, origin.outer)
+            branches = self._branches[scope] = [(Scope(scope.session, start), 0) for _ in self.outputs]
+        scope, index = branches[number]
+        branches[number] = (scope, index + 1)
+        return Position(scope, index, origin)
+
+    def _first_port(self) -> OutPort:
+        return min(self.outputs, key=lambda out: out.name)
+
+
+class ExpandNode(BatchNode):
+    """Each buffer becomes a stream of its own, one level down."""
+
+    def failed_outputs(self, outcome: Outcome, count: int) -> list[list[Buffer]]:
+        return [[self.process_error(outcome)] for _ in self.outputs]
+
+    def count_is_right(self, count: int, outputs: list[list[Buffer]]) -> bool:
+        return self.counts_are_equal(outputs)
+
+    def emit_row(
+        self, call: BatchCall, row: Row, outputs: list[list[Buffer]], number: int, meta: DataMeta | None
+    ) -> None:
+        assert call.context is not None
+        child = Child(self, row)
+        child.send(call.context, outputs, meta)
+        child.end(meta)
+
+    def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
+        send_error_child(self, row, buffer, meta)
+
+    def emit_mark_row(self, row: Row, meta: DataMeta | None) -> None:
+        send_empty_child(self, row, meta)

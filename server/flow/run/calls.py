@@ -1,0 +1,47 @@
+"""Calls into unit code: what comes back, whatever the unit does (spec 4.10, 5.2)."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from server.flow.status import StatusCode
+from server.flow.unitapi import Status, UnitStatusCode
+
+log = logging.getLogger("server.flow")
+
+_CODES = {code: StatusCode(int(code)) for code in UnitStatusCode}  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    code: StatusCode
+    message: str = ""
+
+    @property
+    def ends_flow(self) -> bool:
+        return self.code in (StatusCode.STOP, StatusCode.SHUTDOWN)
+
+
+SUCCESS = Outcome(StatusCode.SUCCESS)
+CONTINUE = Outcome(StatusCode.CONTINUE)
+
+
+def call_unit(where: str, method: Callable[..., Any], *args: object) -> Outcome:
+    """Calls a unit's method. An exception is FAULT with the exception's words (ModelBox: an empty message);
+    something that is no status is SHUTDOWN, which ends the flow, as in ModelBox."""
+    try:
+        returned = method(*args)
+    except BaseException as error:
+        log.warning("%s raised", where, exc_info=error)
+        return Outcome(StatusCode.FAULT, f"{type(error).__name__}: {error}")
+    if returned is UnitStatusCode.STATUS_SUCCESS:
+        return SUCCESS
+    if returned is UnitStatusCode.STATUS_CONTINUE:
+        return CONTINUE
+    if isinstance(returned, UnitStatusCode):
+        return Outcome(_CODES[returned])
+    if isinstance(returned, Status):
+        return Outcome(_CODES[returned.code()], returned.errormsg())
+    words = f"{where} returned {returned!r}, which is neither a Status nor a Status.StatusCode"
+    return Outcome(StatusCode.SHUTDOWN, words)

@@ -1,0 +1,165 @@
+"""Collapse units: each child stream becomes one buffer, at the place that it came from (spec 4.4-4.7).
+
+Child streams may be worked on at the same time; their results leave in the order of the stream above.
+"""
+
+from collections.abc import Callable
+
+from server.flow.description import FlowType
+from server.flow.run.calls import Outcome
+from server.flow.run.stream import Stream, StreamCall, StreamNode
+from server.flow.run.streams import Position, Row, RowKind, Scope, TokenKind, error_of, kind_of, token_at
+from server.flow.status import StatusCode
+from server.flow.unitapi import Buffer
+
+
+class CollapseStream(Stream):
+    """One child stream. `rows` holds what the unit has not been given yet, without holes and hidden errors."""
+
+    node: "CollapseNode"
+
+    def __init__(self, node: StreamNode, scope: Scope) -> None:
+        super().__init__(node, scope)
+        self._outputs_so_far: list[list[Buffer]] = [[] for _ in node.outputs]
+        self._error: Buffer | None = None
+        self._complete = False
+
+    def add(self, row: Row) -> None:
+        # the child stream is gathered here, however long: the queue in front must not hold it back
+        self.node.taken(1)
+        kind = kind_of(row, self.node.description.exception_visible)
+        if kind is RowKind.END:
+            self._complete = True
+            self.note_inputs(row)
+        elif kind is RowKind.ERROR:
+            self._error = self._error or error_of(row)
+        if kind is RowKind.DATA:
+            self.rows.append(row)
+        else:
+            self.node.done([row])
+        self.schedule()
+
+    def post_event(self, event: object) -> None:
+        """Ignored: a collapse unit has no use for events (spec 4.9)."""
+
+    def take(self) -> StreamCall | None:
+        self.is_ready = False
+        if self.busy or not self.node.may_run(self) or self.node.park(self):
+            return None
+        if self._error is None and self.rows and (self._complete or not self.node.description.collapse_all):
+            rows = list(self.rows)
+            self.rows.clear()
+            return self._call(rows, None, None)
+        if not self._complete:
+            return None
+        if self._error is not None or not self.opened:
+            self._drop_rows()
+            self._leave()
+            return None
+        if self.node.has("data_post"):
+            return self._call([], None, None)
+        self._leave()
+        return None
+
+    def results(self, call: StreamCall, outputs: list[list[Buffer]]) -> None:
+        self.note_inputs(call.rows[-1])
+        for mine, buffers in zip(self._outputs_so_far, outputs, strict=True):
+            mine.extend(buffers)
+            if buffers and buffers[0].has_error() and self.refused:
+                self._error = buffers[0]
+
+    def go_on(self) -> None:
+        self.schedule()
+
+    def has_ended(self) -> None:
+        self._leave()
+
+    def _finish_post(self, outcome: Outcome) -> None:
+        self.opened = False
+        super()._finish_post(outcome)
+
+    def _drop_rows(self) -> None:
+        self.node.done(list(self.rows))
+        self.rows.clear()
+
+    def _leave(self) -> None:
+        for out, buffers in zip(self.node.outputs, self._outputs_so_far, strict=True):
+            if len(buffers) > 1:
+                words = f"should generate one buffer for one stream collapse, {len(buffers)} came"
+                self.node.fail(StatusCode.STOP, f"node '{self.node.name}', port '{out.name}': {words}")
+                return
+        self.node.forget(self)
+        self.node.deliver(self, self._send)
+
+    def _send(self) -> None:
+        parent = self.scope.parent
+        assert parent is not None
+        node = self.node
+        for number, out in enumerate(node.outputs):
+            meta = node.with_override(self.context, out.name, self.meta)
+            buffers = self._outputs_so_far[number]
+            if self.scope.closing:
+                out.emit(token_at(TokenKind.END, parent, meta))
+            elif self._error is not None:
+                error = Buffer(node.device)
+                error._error = self._error._error
+                node.emit_data(out, parent, error, meta)
+            elif buffers:
+                node.emit_data(out, parent, buffers[0], meta)
+            else:
+                out.emit(token_at(TokenKind.HOLE, parent, meta))
+        self.scope.session.release()
+
+
+class _Order:
+    """The child streams of one stream: which comes next, and what waits for it."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.finished: dict[int, Callable[[], None]] = {}
+        self.streams: dict[int, CollapseStream] = {}
+
+
+class CollapseNode(StreamNode):
+    stream_class = CollapseStream
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._orders: dict[Scope, _Order] = {}
+        self._one_by_one = self.description.flow_type is FlowType.STREAM
+
+    def accept_row(self, row: Row) -> None:
+        scope = row[0].scope
+        super().accept_row(row)
+        stream = self._streams.get(scope)
+        if stream is not None and self._one_by_one:
+            place = self._place(scope)
+            self._order(place.scope).streams[place.index] = stream  # type: ignore[assignment]
+
+    def may_run(self, stream: CollapseStream) -> bool:
+        """A stream collapse unit gets one child stream after the other, in the order of their origins."""
+        place = self._place(stream.scope)
+        return not self._one_by_one or self._order(place.scope).next == place.index
+
+    def deliver(self, stream: CollapseStream, send: Callable[[], None]) -> None:
+        place = self._place(stream.scope)
+        order = self._order(place.scope)
+        order.finished[place.index] = send
+        order.streams.pop(place.index, None)
+        while (ready := order.finished.pop(order.next, None)) is not None:
+            order.next += 1
+            ready()
+        if stream.scope.closing:
+            del self._orders[place.scope]
+        elif (following := order.streams.get(order.next)) is not None:
+            following.schedule()
+
+    def _place(self, scope: Scope) -> Position:
+        assert scope.parent is not None, "graph checks refuse a collapse without an expand before it"
+        return scope.parent
+
+    def _order(self, scope: Scope) -> _Order:
+        order = self._orders.get(scope)
+        if order is None:
+            order = self._orders[scope] = _Order()
+        return order

@@ -1,0 +1,216 @@
+"""Worker threads and what they have to do.
+
+One lock guards all queues of a flow. Workers hold it to pick a job, to hand its results on and to pick the
+next one, so that a chain of nodes needs no thread switch. Other threads (the event loop, units' own) never
+wait for it: they leave an action in the inbox.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+IDLE_SECONDS = 10.0
+"""A worker beyond the first that found nothing to do for so long ends."""
+
+log = logging.getLogger("server.flow")
+
+
+class Call(Protocol):
+    """One call into a unit. `run` is made without the lock and never raises; `finish` with it."""
+
+    quick: bool
+
+    def run(self) -> None: ...
+    def finish(self) -> None: ...
+
+
+class Port(Protocol):
+    """A queue that a job may have to wait for."""
+
+    def starving(self) -> bool:
+        """Whether its node cannot go on with what it has."""
+
+
+class Job(Protocol):
+    forced: bool
+    """True: go on although the queues behind are full. Set to undo a standstill."""
+
+    def take(self) -> Call | None:
+        """The next call, or None when there is nothing to do now. Called with the lock held."""
+
+
+class _Worker:
+    __slots__ = ("wake",)
+
+    def __init__(self) -> None:
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+
+class Scheduler:
+    def __init__(self, name: str, max_threads: int) -> None:
+        self.lock = threading.Lock()
+        self.parked: dict[Job, Port] = {}
+        self._name = name
+        self._max_threads = max_threads
+        self._ready: deque[Job] = deque()
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._idle: list[_Worker] = []
+        self._threads = 0
+        self._free = 0
+        self._running = 0
+        self._stopping = False
+        self._on_crash: Callable[[BaseException], None] | None = None
+
+    def start(self, on_crash: Callable[[BaseException], None]) -> None:
+        """`on_crash` gets what the scheduler itself, not a unit, raised; it is called with the lock held."""
+        self._on_crash = on_crash
+        with self.lock:
+            self._spawn()
+
+    @property
+    def running(self) -> int:
+        """How many calls into units are under way."""
+        return self._running
+
+    def stop(self) -> None:
+        """Lets idle workers end, and busy ones after their current call."""
+        self._stopping = True
+        with self.lock:
+            self._ready.clear()
+            self._inbox.clear()
+            self.parked.clear()
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.wake.release()
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Has a worker call `action` with the lock held. From any thread; never waits."""
+        if self._stopping:
+            return
+        self._inbox.append(action)
+        if self._free == 0:
+            self._wake_one()
+
+    def ready(self, job: Job) -> None:
+        """Queues `job`. With the lock held."""
+        self._ready.append(job)
+
+    def park(self, job: Job, port: Port) -> None:
+        self.parked[job] = port
+
+    def unpark(self, job: Job) -> None:
+        if self.parked.pop(job, None) is not None:
+            self._ready.append(job)
+
+    def _wake_one(self) -> None:
+        # pop is atomic; a worker that is about to wait looks at the inbox after it entered itself here
+        try:
+            worker = self._idle.pop()
+        except IndexError:
+            return
+        worker.wake.release()
+
+    def _spawn(self) -> None:
+        self._threads += 1
+        self._free += 1
+        worker = threading.Thread(
+            target=self._work, args=(_Worker(),), name=f"{self._name}-{self._threads}", daemon=True
+        )
+        worker.start()
+
+    def _have_helper(self) -> None:
+        """Sees to it that somebody is free while this worker is in a call that may take long."""
+        if self._free > 0:
+            return
+        if not self._idle:
+            if self._threads < self._max_threads:
+                self._spawn()
+            return
+        if self._ready or self._inbox:
+            self._wake_one()
+
+    def _work(self, me: _Worker) -> None:
+        self.lock.acquire()
+        try:
+            while not self._stopping:
+                try:
+                    if not self._step() and not self._rest(me):
+                        break
+                except BaseException as error:
+                    log.exception("the scheduler failed; the flow ends")
+                    if self._on_crash is not None:
+                        self._on_crash(error)
+        finally:
+            self._free -= 1
+            self._threads -= 1
+            self.lock.release()
+
+    def _step(self) -> bool:
+        """Does one thing. Returns whether there was one."""
+        while self._inbox:
+            self._inbox.popleft()()
+        if not self._ready:
+            return self._running == 0 and self._undo_standstill()
+        call = self._ready.popleft().take()
+        if call is not None:
+            self._call(call)
+        return True
+
+    def _call(self, call: Call) -> None:
+        self._running += 1
+        if call.quick:
+            self.lock.release()
+            try:
+                call.run()
+            finally:
+                self.lock.acquire()
+                self._running -= 1
+        else:
+            self._free -= 1
+            self._have_helper()
+            self.lock.release()
+            try:
+                call.run()
+            finally:
+                self.lock.acquire()
+                self._free += 1
+                self._running -= 1
+        if not self._stopping:
+            call.finish()
+
+    def _undo_standstill(self) -> bool:
+        """Nothing runs, and somebody waits for room at a node that waits for something else: a node with
+        several inputs whose other input comes from the one that waits. Queue sizes are not worth a deadlock."""
+        for job, port in self.parked.items():
+            if port.starving():
+                job.forced = True
+                self.unpark(job)
+                return True
+        return False
+
+    def _rest(self, me: _Worker) -> bool:
+        """Waits for work. Returns False when this worker is one too many."""
+        self._free -= 1
+        self._idle.append(me)
+        if self._inbox:
+            self._leave_idle(me)
+            self._free += 1
+            return True
+        self.lock.release()
+        # the first worker waits without a timeout: a thousand quiet flows must not wake up every few seconds
+        woken = me.wake.acquire(timeout=IDLE_SECONDS if self._threads > 1 else -1)
+        self.lock.acquire()
+        self._free += 1
+        return woken or not self._leave_idle(me) or self._threads == 1
+
+    def _leave_idle(self, me: _Worker) -> bool:
+        """Returns False when somebody has just woken this worker."""
+        try:
+            self._idle.remove(me)
+        except ValueError:
+            me.wake.acquire()
+            return False
+        return True

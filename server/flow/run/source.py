@@ -1,0 +1,176 @@
+"""Nodes without inputs: sessions begin here (spec 4.3, 4.12)."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from server.flow.description import FlowType
+from server.flow.run.sizes import external_capacity
+from server.flow.run.stream import Stream, StreamCall, StreamNode
+from server.flow.run.streams import Position, Scope, Session, TokenKind, token_at
+from server.flow.unitapi import Buffer, FlowUnitEvent, SessionContext, Status, UnitStatusCode
+
+
+class Feed(Stream):
+    """The input of one session. `send` and `close` may be called from any thread."""
+
+    node: "SourceNode"
+
+    def __init__(self, node: "SourceNode", session: Session) -> None:
+        super().__init__(node, Scope(session))
+        self.session_context = session.context
+        self._queue: deque[Buffer] = deque()
+        self._closed = False
+        self._close_posted = False
+
+    def start(self, buffers: list[Buffer], closed: bool) -> None:
+        """Enters the node. With the lock held."""
+        self.node.enter(self)
+        self._closed = closed
+        self._append(buffers)
+
+    def send(self, buffers: list[Buffer]) -> Status:
+        if self._close_posted or self.scope.session.shut:
+            return Status(UnitStatusCode.STATUS_STOP, "the external data is closed")
+        if not self.node.wait_for_room(len(buffers)):
+            return Status(UnitStatusCode.STATUS_STOP, "the flow has been stopped")
+        self.node.scheduler.post(partial(self._append, buffers))
+        return Status()
+
+    def close(self) -> None:
+        if not self._close_posted:
+            self._close_posted = True
+            self.node.scheduler.post(self._close)
+
+    def post_event(self, event: FlowUnitEvent) -> None:
+        if self.node.description.flow_type is FlowType.STREAM:
+            super().post_event(event)
+
+    def take(self) -> StreamCall | None:
+        self.is_ready = False
+        if self.busy or not self.node.started or self.node.park(self):
+            return None
+        if (call := self._take_event()) is not None:
+            return call
+        if self._queue:
+            buffers = list(self._queue)
+            self._queue.clear()
+            self.node.made_room(len(buffers))
+            if not self.refused:
+                return self._call([], None, buffers)
+        if not self._closed and not self.scope.session.shut:
+            return None
+        if self.continues and not self.scope.session.shut:
+            self.scope.session.waiting.add(self)
+            return None
+        if self.opened and self.node.has("data_post"):
+            return self._call([], None, None)
+        self.has_ended()
+        return None
+
+    def go_on(self) -> None:
+        self.schedule()
+
+    def has_ended(self) -> None:
+        session = self.scope.session
+        for number, out in enumerate(self.node.outputs):
+            meta = self.node.with_override(self.context, out.name, self.meta)
+            out.emit(token_at(TokenKind.END, Position(self.scope, self.lengths[number], None), meta))
+        self.node.forget(self)
+        session.release()
+
+    def _append(self, buffers: list[Buffer]) -> None:
+        if self.node.knows(self):
+            self._queue.extend(buffers)
+            self.schedule()
+
+    def _close(self) -> None:
+        self._closed = True
+        if self.node.knows(self):
+            self.schedule()
+
+
+class UnitSource:
+    """What a unit's ExternalData holds: a feed that was entered already."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.context: SessionContext = feed.session_context
+        self.send = feed.send
+        self.close = feed.close
+
+
+class SourceNode(StreamNode):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.fed = 0
+        """How many sessions have begun here."""
+        self.started = False
+        self._sessions = 0
+        self._queued = 0
+        self._capacity = external_capacity(self.plan)
+        self._stopped = False
+        self._room = threading.Condition()
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.description.flow_type is FlowType.NORMAL:
+            self._overrides = {"data_pre": False, "data_post": False}
+
+    def begin(self, context: SessionContext, on_end: Callable[[Session], None] | None) -> Feed:
+        """A new session's input, not entered yet. From any thread."""
+
+        def ended(session: Session) -> None:
+            self._sessions -= 1
+            if on_end is not None:
+                on_end(session)
+
+        return Feed(self, Session(context, ended))
+
+    def submit(self, context: SessionContext, buffer: Buffer, on_end: Callable[[Session], None]) -> Session:
+        """A session of one buffer. From any thread, and without waiting for room: for callers that bound what
+        is in flight themselves."""
+        feed = self.begin(context, on_end)
+        feed._close_posted = True
+        self.scheduler.post(partial(feed.start, [buffer], True))
+        return feed.scope.session
+
+    def open_source(self) -> UnitSource:
+        feed = self.begin(SessionContext(), None)
+        self.scheduler.post(partial(feed.start, [], False))
+        return UnitSource(feed)
+
+    def enter(self, feed: Feed) -> None:
+        self.fed += 1
+        self._sessions += 1
+        self._streams[feed.scope] = feed
+
+    @property
+    def sessions(self) -> int:
+        """How many of them are not through yet."""
+        return self._sessions
+
+    def start(self) -> None:
+        self.started = True
+        for feed in self._streams.values():
+            feed.schedule()
+
+    def wait_for_room(self, count: int) -> bool:
+        """Returns False when the flow has been stopped meanwhile."""
+        with self._room:
+            # while units open nobody makes room, so nobody waits for it
+            while self.started and not self._stopped and self._queued >= self._capacity:
+                self._room.wait()
+            self._queued += count
+            return not self._stopped
+
+    def made_room(self, count: int) -> None:
+        with self._room:
+            self._queued = max(0, self._queued - count)
+            self._room.notify_all()
+
+    def stop(self) -> None:
+        with self._room:
+            self._stopped = True
+            self._room.notify_all()
