@@ -1,7 +1,7 @@
 """Nodes whose units keep no state: normal, condition and normal expand units (spec 4.4, 4.5, 4.7).
 
-Several batches may run at once. They are numbered when they are taken, and their outputs leave in that order,
-so that everything behind sees each stream in order.
+Several batches may run at once, and one may hold buffers of several streams. What comes of them leaves in the
+order in which it was taken, stream by stream: a slow batch holds up only the streams that it has a part of.
 """
 
 from collections import deque
@@ -17,17 +17,25 @@ from server.flow.unitapi import Buffer, DataContext, DataMeta
 
 
 class BatchCall:
-    """`rows` are consecutive positions; `data` those of them that the unit sees."""
+    """Consecutive positions; `data` are those that the unit sees. `parts` are all of them by stream, each
+    with its number in `data`."""
 
-    def __init__(self, node: "BatchNode", number: int, rows: list[tuple[RowKind, Row]], data: list[Row]) -> None:
+    def __init__(self, node: "BatchNode") -> None:
         self.node = node
-        self.number = number
-        self.rows = rows
-        self.data = data
+        self.data: list[Row] = []
+        self.parts: dict[Scope, list[tuple[RowKind, Row, int]]] = {}
         self.quick = node.unit.quick
         self.outcome: Outcome | None = None
+        self.outputs: list[list[Buffer]] = []
+        self.is_finished = False
         self.seconds = 0.0
         self.context: DataContext | None = None
+
+    def add(self, row: Row) -> None:
+        kind = kind_of(row, self.node.description.exception_visible)
+        self.parts.setdefault(row[0].scope, []).append((kind, row, len(self.data)))
+        if kind is RowKind.DATA:
+            self.data.append(row)
 
     def run(self) -> None:
         node, first = self.node, self.data[0]
@@ -51,9 +59,8 @@ class BatchNode(Node):
         self.owner = NodeOwner(self)
         self._rows: deque[Row] = deque()
         self._is_ready = False
-        self._number = 0
-        self._next_number = 0
-        self._finished: dict[int, BatchCall] = {}
+        self._lines: dict[Scope, deque[BatchCall]] = {}
+        """The calls that each stream has a part of, in the order of their positions."""
 
     def accept_row(self, row: Row) -> None:
         self._rows.append(row)
@@ -63,51 +70,51 @@ class BatchNode(Node):
         self._is_ready = False
         if not self._rows or self.park(self):
             return None
-        rows: list[tuple[RowKind, Row]] = []
-        data: list[Row] = []
-        while self._rows and len(data) < self.max_batch:
-            row = self._rows.popleft()
-            kind = kind_of(row, self.description.exception_visible)
-            rows.append((kind, row))
-            if kind is RowKind.DATA:
-                data.append(row)
-        call = BatchCall(self, self._number, rows, data)
-        self._number += 1
-        self.taken(len(rows))
+        call = BatchCall(self)
+        count = 0
+        while self._rows and len(call.data) < self.max_batch:
+            call.add(self._rows.popleft())
+            count += 1
+        for scope in call.parts:
+            self._lines.setdefault(scope, deque()).append(call)
+        self.taken(count)
         if self._rows:
             self._schedule()
-        if data:
+        if call.data:
             return call
         self.finished(call)
         return None
 
     def finished(self, call: BatchCall) -> None:
-        self._finished[call.number] = call
-        while (ready := self._finished.pop(self._next_number, None)) is not None:
-            self._next_number += 1
-            self._hand_on(ready)
+        outputs = self._outputs(call)
+        if outputs is None:
+            return
+        call.outputs = outputs
+        call.is_finished = True
+        for scope in call.parts:
+            line = self._lines[scope]
+            while line and line[0].is_finished:
+                self._hand_on(line.popleft(), scope)
+            if not line:
+                del self._lines[scope]
 
     def _schedule(self) -> None:
         if not self._is_ready:
             self._is_ready = True
             self.scheduler.ready(self)
 
-    def _hand_on(self, call: BatchCall) -> None:
-        outputs = self._outputs(call)
-        if outputs is None:
-            return
-        number = 0
-        for kind, row in call.rows:
+    def _hand_on(self, call: BatchCall, scope: Scope) -> None:
+        part = call.parts[scope]
+        for kind, row, number in part:
             meta = merged_meta(row)
             if kind is RowKind.DATA:
-                self.emit_row(call, row, outputs, number, meta)
-                number += 1
+                self.emit_row(call, row, number, meta)
             elif kind is RowKind.ERROR:
                 self.note_sink_error(row)
                 self.emit_error(row, self.passed_error(row), meta)
             else:
                 self.emit_mark_row(row, meta)
-        self.done([row for _, row in call.rows])
+        self.done([row for _, row, _ in part])
 
     def _outputs(self, call: BatchCall) -> list[list[Buffer]] | None:
         """The unit's outputs, port by port; None when they end the flow."""
@@ -136,16 +143,14 @@ class BatchNode(Node):
                 return False
         return True
 
-    def emit_row(
-        self, call: BatchCall, row: Row, outputs: list[list[Buffer]], number: int, meta: DataMeta | None
-    ) -> None:
+    def emit_row(self, call: BatchCall, row: Row, number: int, meta: DataMeta | None) -> None:
         place = row[0].position()
-        if not outputs:
+        if not call.outputs:
             # CONTINUE from a normal unit loses its outputs (spec 4.7); the place is kept, so that nobody waits
             self.emit_mark(TokenKind.HOLE, place, meta)
             return
         assert call.context is not None
-        for out, buffers in zip(self.outputs, outputs, strict=True):
+        for out, buffers in zip(self.outputs, call.outputs, strict=True):
             self.emit_data(out, place, buffers[number], self.with_override(call.context, out.name, meta))
 
     def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
@@ -174,14 +179,12 @@ class ConditionNode(BatchNode):
         self.fail(StatusCode.STOP, f"node '{self.name}': {words}")
         return False
 
-    def emit_row(
-        self, call: BatchCall, row: Row, outputs: list[list[Buffer]], number: int, meta: DataMeta | None
-    ) -> None:
-        if not outputs:
+    def emit_row(self, call: BatchCall, row: Row, number: int, meta: DataMeta | None) -> None:
+        if not call.outputs:
             self._emit_hole(row, meta)
             return
         assert call.context is not None
-        for out, buffers in zip(self.outputs, outputs, strict=True):
+        for out, buffers in zip(self.outputs, call.outputs, strict=True):
             for buffer in buffers:
                 place = self._branch_place(self.outputs.index(out), row)
                 self.emit_data(out, place, buffer, self.with_override(call.context, out.name, meta))
@@ -228,12 +231,10 @@ class ExpandNode(BatchNode):
     def count_is_right(self, count: int, outputs: list[list[Buffer]]) -> bool:
         return self.counts_are_equal(outputs)
 
-    def emit_row(
-        self, call: BatchCall, row: Row, outputs: list[list[Buffer]], number: int, meta: DataMeta | None
-    ) -> None:
+    def emit_row(self, call: BatchCall, row: Row, number: int, meta: DataMeta | None) -> None:
         assert call.context is not None
         child = Child(self, row)
-        child.send(call.context, outputs, meta)
+        child.send(call.context, call.outputs, meta)
         child.end(meta)
 
     def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:

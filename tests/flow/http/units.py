@@ -94,6 +94,13 @@ class Hangs(FlowUnit):
         return SUCCESS
 
 
+class HangsOnWait(PerBuffer):
+    def one(self, buffer: Buffer) -> object:
+        if str(buffer) == "wait":
+            Hangs.gate.wait(30)
+        return buffer
+
+
 class Continues(FlowUnit):
     """Keeps its stream open for ever."""
 
