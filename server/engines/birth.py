@@ -1,6 +1,7 @@
 """From a forked copy of the host to an engine process."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -52,11 +53,12 @@ def run_engine(spec: EngineSpec, control: socket.socket, lock: int, run_dir: Run
 
 def _close_all_but(*kept: int) -> None:
     """Whatever the host or a library had open is none of an engine's business."""
-    start = 3
-    for descriptor in sorted(kept):
-        os.closerange(start, descriptor)
-        start = descriptor + 1
-    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor > 2 and descriptor not in kept:
+            # the descriptor of the listing itself is closed already
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
 
 def _log_to(path: Path) -> None:

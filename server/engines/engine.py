@@ -42,8 +42,8 @@ from server.flow.listeners import Endpoint
 from server.flow.plan import Plan, plan_from_json
 from server.flow.status import FlowError, StatusCode
 
-_STOP_MARGIN = 1.0
-"""Seconds that a flow may take beyond the grace it was given."""
+_STOP_MARGIN = 3.0
+"""Seconds that a flow may take beyond the grace it was given, to close its units."""
 
 _DRAIN_SECONDS = 1.0
 
@@ -84,11 +84,18 @@ class Engine:
         self._control.serve()
         loop.add_signal_handler(signal.SIGTERM, self._request_stop, self._spec.stop_grace)
         news = await self._life()
-        write_end(self._run_dir, EndRecord(head=self._head, news=news))
+        self._leave_word(news)
         self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
         await self._control.drain(_DRAIN_SECONDS)
         for suffix in ("sock", "http"):
             self._run_dir.of_engine(self._head.job_id, suffix).unlink(missing_ok=True)
+
+    def _leave_word(self, news: Failed | Ended) -> None:
+        """For whoever comes later; those who listen now are told anyway."""
+        try:
+            write_end(self._run_dir, EndRecord(head=self._head, news=news))
+        except OSError as error:
+            log.error("the end cannot be written down: %s", error)
 
     async def _life(self) -> Failed | Ended:
         try:

@@ -1,8 +1,6 @@
 """The flow package as engines run it."""
 
 import importlib
-import os
-import sys
 
 from server.flow.flow import Flow, FlowLimits
 from server.flow.graph import compile_graph

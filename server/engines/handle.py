@@ -32,7 +32,9 @@ _LAST_WORDS_WITHIN = 1.0
 forked keeps the end of the stream away."""
 
 _STOP_ANSWER_WITHIN = 1.0
-_STOP_MARGIN = 2.0
+_STOP_MARGIN = 4.0
+"""Seconds beyond the grace: the engine itself gives up its flow after three."""
+
 _KILL_WITHIN = 5.0
 _RECONNECT_AFTER = 0.2
 

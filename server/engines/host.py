@@ -13,7 +13,6 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -53,7 +52,7 @@ from server.engines.protocol import (
     host_request,
 )
 from server.engines.records import take_lock
-from server.engines.rundir import RunDir, listen_unix
+from server.engines.rundir import RunDir, listen_unix, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME, Runtime, load_runtime
 
 _COLLECT_SECONDS = 1.0
@@ -240,11 +239,6 @@ def _say(word: str) -> None:
     os.dup2(2, 1)
 
 
-def _raise_descriptor_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _freeze() -> None:
     """What is loaded now stays: the collector must not write to pages that engines share."""
     gc.collect()
@@ -266,7 +260,7 @@ def main() -> None:
         return _say("another engine host serves this state directory")
     setproctitle.setproctitle(f"modelbox-server: engine host [{run_dir.state_dir}]")
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO)
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
     runtime = load_runtime(options.runtime)
     runtime.warm_up()
     host = Host(run_dir, runtime, lock)

@@ -30,7 +30,7 @@ from server.engines.protocol import (
     Started,
 )
 from server.engines.records import read_end, read_head, read_head_file
-from server.engines.rundir import RunDir
+from server.engines.rundir import RunDir, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME
 
 _ENGINE_ANSWERS_WITHIN = 2.0
@@ -41,6 +41,7 @@ class LocalDriver:
     """One per runner and state directory. Starts the engine host when it is first needed, or needed again."""
 
     def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME) -> None:
+        raise_descriptor_limit()
         self._run_dir = RunDir(state_dir)
         self._link = HostLink(self._run_dir, runtime)
         self._handles: list[LocalHandle] = []

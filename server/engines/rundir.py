@@ -11,6 +11,7 @@ log/host.log, log/engines/<job>.log
 
 import os
 import re
+import resource
 import socket
 from hashlib import sha256
 from pathlib import Path
@@ -46,6 +47,12 @@ class RunDir:
 
     def routing_table(self, address: str, port: int) -> Path:
         return self.listeners / f"{address.replace('/', '_')}_{port}.json"
+
+
+def raise_descriptor_limit() -> None:
+    """Each engine costs the host and the runner a few descriptors; the usual soft limit ends at some hundreds."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _unix_address(directory: int, path: Path) -> str:
