@@ -2,8 +2,9 @@
 
 from alembic import context
 
-from server.store.database import SqliteDatabase, database_of
+from server.store.sqlite import SqliteDatabase
 from server.store.tables import METADATA
+from server.store.urls import database_of
 
 
 def run() -> None:

@@ -23,11 +23,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Postgres:
-    """A running server. `stop` ends it and removes its files; so does the death of this process, but for the files,
-    which the next one removes."""
+    """A running server. `stop` ends it and removes its files. The death of this process ends it too, and the next
+    one removes the files."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        """Not `durable`: commits are not synced to disk, which is quicker and survives everything but a crash of
+        the machine."""
         _remove_left_over()
+        self._durable = durable
         self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self._data = self._root / "data"
         self._data.mkdir(mode=0o700)
@@ -42,18 +45,18 @@ class Postgres:
         self._process = self._start()
         self._wait_until_ready()
 
-    def new_database(self) -> str:
-        """The URL of a new, empty database."""
+    def new_database(self, template: str | None = None) -> str:
+        """The URL of a new database: empty, or a copy of the one at the URL `template`."""
         name = f"test_{secrets.token_hex(6)}"
+        source = "template0" if template is None else _name_in(template)
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         return f"postgresql://postgres@/{name}?host={self._root}"
 
     def drop_database(self, url: str) -> None:
         """Drops it, whoever is connected."""
-        name = url.partition("@/")[2].partition("?")[0]
         with self.connect() as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE IF EXISTS {_name_in(url)} WITH (FORCE)")
 
     def connect(self, url: str | None = None) -> "psycopg.Connection[tuple[object, ...]]":
         """A superuser's connection in autocommit mode, to the database at `url` or to the server's own."""
@@ -67,7 +70,8 @@ class Postgres:
 
     def _run_initdb(self) -> None:
         command = ["initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres"]
-        self._popen([*command, "-D", str(self._data)]).wait()
+        if self._popen([*command, "-D", str(self._data)]).wait() != 0:
+            raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
 
     def _start(self) -> "subprocess.Popen[bytes]":
         options = {
@@ -75,12 +79,17 @@ class Postgres:
             "unix_socket_directories": str(self._root),
             "max_connections": "100",
             "shared_buffers": "64MB",
+            "fsync": "on" if self._durable else "off",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return self._popen(["postgres", "-D", str(self._data), *settings])
 
     def _popen(self, command: list[str]) -> "subprocess.Popen[bytes]":
-        user = {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        user = (
+            {}
+            if self._user is None
+            else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        )
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [str(_binaries() / command[0]), *command[1:]],
@@ -107,13 +116,17 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(*, durable: bool = True) -> Iterator[Postgres]:
     """A server for the length of the block."""
-    server = Postgres()
+    server = Postgres(durable=durable)
     try:
         yield server
     finally:
         server.stop()
+
+
+def _name_in(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 def _binaries() -> Path:

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from server.jobs.ids import Epoch, JobId, Position
 from server.jobs.state import Job
 from server.store.batch import Appended, Batch, Submission
-from server.store.database import Database
+from server.store.database import Database, Rows
 from server.store.errors import CannotStore, StoreError
 from server.store.rows import graph_values, job_of, job_values
 from server.store.session import Session
-from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD
+from server.store.tables import EVENT, JOB
 
 MOST_IN_A_BATCH = 512
 MOST_WAITING = 20_000
@@ -46,7 +46,7 @@ class Writer:
     def __init__(self, database: Database, committed: Callable[[], None]) -> None:
         self._session = Session(database)
         self._database = database
-        self._statements = _Statements(database)
+        self._look_up = _look_up(database)
         self._committed = committed
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._held_back: _Waiting | None = None
@@ -146,7 +146,7 @@ class Writer:
             except Exception as error:  # what it refuses concerns one submission only
                 outcomes.append(error)
         if batch.events:
-            self._statements.write(connection, batch)
+            self._database.write(connection, _rows_of(batch))
         return outcomes, bool(batch.events)
 
     def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:
@@ -155,51 +155,36 @@ class Writer:
         jobs: dict[JobId, Job | None] = {}
         incarnations: dict[JobId, int] = {}
         if ids:
-            for row in connection.execute(self._statements.look_up, {"ids": self._database.ids_value(list(ids))}):
+            for row in connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}):
                 jobs[row[0]] = None if row[2] is None else job_of(row[2:])
                 incarnations[row[0]] = row[1] or 0
         return Batch(Position(head[0]), Epoch(head[1]), jobs, incarnations, datetime.now(UTC))
 
 
-class _Statements:
-    """What every batch runs, compiled once: SQLAlchemy's work per row would cost more than the database's."""
+def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
+    """For each of the ids: the newest incarnation of that id, and its row in `job`, if it has them."""
+    ids = database.ids_table()
+    newest = (
+        sa.select(EVENT.c.incarnation)
+        .where(EVENT.c.job_id == ids.c.value)
+        .order_by(EVENT.c.incarnation.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    with_jobs = ids.outerjoin(JOB, JOB.c.job_id == ids.c.value)
+    return sa.select(ids.c.value, newest, *JOB.columns).select_from(with_jobs)
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        ids = database.ids_table()
-        newest = (
-            sa.select(EVENT.c.incarnation)
-            .where(EVENT.c.job_id == ids.c.value)
-            .order_by(EVENT.c.incarnation.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        self.look_up = sa.select(ids.c.value, newest, *JOB.columns).select_from(
-            ids.outerjoin(JOB, JOB.c.job_id == ids.c.value)
-        )
-        self._insert_event = database.compiled(sa.insert(EVENT))
-        self._insert_graph = database.compiled(database.insert_ignoring(GRAPH, "digest"))
-        self._upsert_job = database.compiled(database.upsert(JOB, "job_id"))
-        self._delete_job = database.compiled(sa.delete(JOB).where(JOB.c.job_id == sa.bindparam("job_id")))
-        self._move_head = database.compiled(
-            sa.update(LOG_HEAD).values(position=sa.bindparam("position"), epoch=sa.bindparam("epoch"))
-        )
 
-    def write(self, connection: sa.Connection, batch: Batch) -> None:
-        stored = self._database.stored
-        changed = [batch.jobs[job_id] for job_id in batch.touched]
-        upserts = [stored(job_values(job)) for job in changed if job is not None]
-        deletes = [{"job_id": job_id} for job_id in batch.touched if batch.jobs[job_id] is None]
-        graphs = [stored(graph_values(graph, batch.now)) for graph in batch.graphs.values()]
-        for statement, rows in (
-            (self._insert_graph, graphs),
-            (self._insert_event, [stored(values) for values in batch.events]),
-            (self._upsert_job, upserts),
-            (self._delete_job, deletes),
-            (self._move_head, [{"position": batch.head, "epoch": batch.epoch}]),
-        ):
-            if rows:
-                connection.exec_driver_sql(statement, rows)
+def _rows_of(batch: Batch) -> Rows:
+    jobs = {job_id: batch.jobs[job_id] for job_id in batch.touched}
+    return Rows(
+        head=batch.head,
+        epoch=batch.epoch,
+        graphs=[graph_values(graph, batch.now) for graph in batch.graphs.values()],
+        events=batch.events,
+        jobs=[job_values(job) for job in jobs.values() if job is not None],
+        gone=[job_id for job_id, job in jobs.items() if job is None],
+    )
 
 
 def _answer(outcomes: Sequence[tuple[_Waiting, Any]]) -> None:

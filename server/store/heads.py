@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from server.jobs.ids import Position
-from server.store.database import Database, SqliteDatabase
+from server.store.database import Database
+from server.store.sqlite import SqliteDatabase
 
 
 class SqliteHead:

@@ -11,8 +11,10 @@ from typing import Any, Self
 
 import psycopg
 
-from server.store.database import PostgresDatabase, SqliteDatabase, database_of
 from server.store.errors import StoreUnavailable
+from server.store.postgres import PostgresDatabase
+from server.store.sqlite import SqliteDatabase
+from server.store.urls import database_of
 
 POLL_SECONDS = 0.25
 ANSWER_SECONDS = 2.0

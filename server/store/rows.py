@@ -174,7 +174,7 @@ def graph_values(graph: Graph, at: datetime) -> Values:
         "format": clean_text(graph.format),
         "source": graph.source.encode("unicode_escape").decode("ascii") if escaped else graph.source,
         "escaped": escaped,
-        "plan": graph.plan,
+        "plan": None if graph.plan is None else clean_text(graph.plan),
         "created_at": at,
     }
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from server.store.database import Database, SqliteDatabase, database_of
+from server.store.database import Database
 from server.store.errors import SchemaOutdated, SchemaTooNew
+from server.store.sqlite import SqliteDatabase
+from server.store.urls import database_of
 
 REVISIONS = ("0001",)
 """Every migration, oldest first; a test compares it with the files."""

@@ -24,16 +24,12 @@ class Session:
         self._connection: sa.Connection | None = None
 
     def read(self, call: Callable[[sa.Connection], T]) -> T:
-        """What `call` reads, all of it from one state of the database. Repeated once when the connection broke."""
-        try:
-            return self._read(call)
-        except SQLAlchemyError as error:
-            if self._connection is not None:
-                raise self._translated(error) from error
-        try:
-            return self._read(call)
-        except SQLAlchemyError as error:
-            raise self._translated(error) from error
+        """What `call` reads, all of it from one state of the database."""
+        return self._repeated(lambda: self._read(call))
+
+    def ask(self, call: Callable[[sa.Connection], T]) -> T:
+        """What `call` reads with one statement, which needs no transaction."""
+        return self._repeated(lambda: self._ask(call))
 
     def write(self, call: Callable[[sa.Connection], tuple[T, bool]]) -> T:
         """Runs `call` as the only writer. It returns its result and whether there is something to commit."""
@@ -55,6 +51,28 @@ class Session:
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+    def _repeated(self, read: Callable[[], T]) -> T:
+        """A read does no harm the second time, so a connection that broke is nothing to report."""
+        try:
+            return read()
+        except SQLAlchemyError as error:
+            if self._connection is not None:
+                raise self._translated(error) from error
+        try:
+            return read()
+        except SQLAlchemyError as error:
+            raise self._translated(error) from error
+
+    def _ask(self, call: Callable[[sa.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = self.database.connect()
+        try:
+            return call(self._connection)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                self.close()
+            raise
 
     def _read(self, call: Callable[[sa.Connection], T]) -> T:
         connection = self._begin(self.database.begin_read)

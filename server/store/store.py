@@ -14,12 +14,13 @@ from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.store import queries, schema, verify
 from server.store.append import Writer
 from server.store.batch import Appended, Submission
-from server.store.database import Database, database_of
+from server.store.database import Database
 from server.store.errors import StoreUnavailable
 from server.store.heads import Shared, sync_head_of
 from server.store.queries import Changes, Snapshot
 from server.store.rows import clean_text, is_storable
 from server.store.session import Session
+from server.store.urls import database_of
 from server.store.verify import Difference
 from server.store.wakeups import Wakeups, wakeups_of
 
@@ -37,6 +38,9 @@ class _Reader:
 
     async def run(self, call: Callable[[sa.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._session.read, call)
+
+    async def ask(self, call: Callable[[sa.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._session.ask, call)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._session.close)
@@ -165,7 +169,7 @@ class Store:
         return await self._wake.wait(timeout)
 
     async def _ask_head(self) -> Position:
-        position, _ = await self._head_reader.run(queries.head)
+        position, _ = await self._head_reader.ask(queries.head)
         return position
 
     async def _submit(self, submission: Submission) -> tuple[Appended, ...]:

@@ -8,15 +8,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""Times on SQLite: text that sorts as time does and that its date functions understand."""
-
 
 def time_text(at: datetime) -> str:
-    """`at` as it stands in SQLite. Raises: ValueError, when it has no time zone."""
+    """`at` as it stands in SQLite, such as 2026-01-31T23:59:59.000001Z: sorts as time does, and SQLite's date
+    functions understand it. Raises: ValueError, when it has no time zone."""
     if at.tzinfo is None:
         raise ValueError(f"time without a zone: {at}")
-    return at.astimezone(UTC).strftime(TIME_FORMAT)
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 class UtcTime(TypeDecorator[datetime]):

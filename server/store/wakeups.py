@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 
-from server.store.database import Database, PostgresDatabase, SqliteDatabase
+from server.store.database import Database
+from server.store.postgres import PostgresDatabase
+from server.store.sqlite import SqliteDatabase
 
 CHANNEL = "modelbox_log"
 RECONNECT_SECONDS = 0.5

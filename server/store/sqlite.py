@@ -1,0 +1,122 @@
+"""SQLite: one file beside which its log lies; WAL, every commit synced to disk, one writer at a time."""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import sqlalchemy as sa
+
+from server.jobs.ids import JobId
+from server.store.database import (
+    BUSY_SECONDS,
+    Database,
+    Rows,
+    insert_into,
+    names_of,
+    on_conflict_replace,
+    one_line,
+)
+from server.store.rows import Values
+from server.store.tables import EVENT, GRAPH, JOB, time_text
+
+
+class SqliteDatabase(Database):
+    driver_error = sqlite3.Error
+    begin_read = "BEGIN"
+    begin_write = "BEGIN IMMEDIATE"
+    lock_head = "SELECT position, epoch FROM log_head"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"sqlite:///{path}")
+        self.path = path
+        self._engine = sa.create_engine(
+            "sqlite://",
+            creator=lambda: self.connect_driver(create=False),
+            poolclass=sa.pool.NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
+        self._inode = _inode(path)
+        self._insert_graph = f"{insert_into(GRAPH)} VALUES ({_named(GRAPH)}) ON CONFLICT (digest) DO NOTHING"
+        self._insert_event = f"{insert_into(EVENT)} VALUES ({_named(EVENT)})"
+        self._upsert_job = f"{insert_into(JOB)} VALUES ({_named(JOB)}) {on_conflict_replace(JOB, 'job_id')}"
+        self._delete_job = "DELETE FROM job WHERE job_id = :job_id"
+        self._move_head = "UPDATE log_head SET position = :position, epoch = :epoch"
+
+    def connect_driver(self, *, create: bool, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+        """A connection of the driver's own, usable from any one thread at a time.
+
+        Raises: StoreUnavailable, when the file is not there and `create` is not set; sqlite3.Error.
+        """
+        if not create and not self.path.exists():
+            raise self.unavailable("there is no such file; `modelbox-server db upgrade` makes it")
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode={'rwc' if create else 'rw'}",
+            uri=True,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def connect(self) -> sa.Connection:
+        connection = self._engine.connect()
+        self._inode = self._inode or _inode(self.path)
+        return connection
+
+    def check(self) -> None:
+        # SQLite would go on writing to a deleted file, and all of it would be gone with the last process
+        if self._inode != _inode(self.path):
+            raise self.unavailable("its file was moved, replaced or deleted under us; restart the server")
+
+    def write(self, connection: sa.Connection, rows: Rows) -> None:
+        for statement, values in (
+            (self._insert_graph, [_stored(row) for row in rows.graphs]),
+            (self._insert_event, [_stored(row) for row in rows.events]),
+            (self._upsert_job, [_stored(row) for row in rows.jobs]),
+            (self._delete_job, [{"job_id": job_id} for job_id in rows.gone]),
+            (self._move_head, [{"position": rows.head, "epoch": rows.epoch}]),
+        ):
+            if values:
+                connection.exec_driver_sql(statement, values)
+
+    def ids_table(self) -> sa.TableValuedAlias:
+        return sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued("value", name="ids")
+
+    def ids_value(self, ids: list[JobId]) -> Any:
+        return msgspec.json.encode(ids).decode()
+
+    def describe(self, error: BaseException) -> tuple[bool, str]:
+        cause = getattr(error, "orig", None) or error
+        is_data = isinstance(cause, (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError))
+        # what never reached the database: an integer over 64 bits, a time without zone
+        is_data = is_data or isinstance(cause, (OverflowError, ValueError, TypeError))
+        return is_data, one_line(cause)
+
+
+def _named(table: sa.Table) -> str:
+    return ", ".join(f":{name}" for name in names_of(table))
+
+
+def _stored(row: Values) -> Mapping[str, Any]:
+    return {name: time_text(value) if type(value) is datetime else value for name, value in row.items()}
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
