@@ -12,6 +12,8 @@ from server.flow.values import LIST_SEPARATOR
 MAX_DEPTH = 64
 """Tables within tables. Deeper ones are refused: joined keys grow with the square of the depth."""
 
+_TOO_MANY_DIGITS = "a number has too many digits"
+
 
 def detect_format(name: str, text: str) -> str:
     """`json` or `toml`, by the extension of `name`, else by the first non-blank character (spec 1.1)."""
@@ -43,8 +45,10 @@ def load_toml(text: str) -> dict[str, str]:
         table = tomli.loads(text.removeprefix("\ufeff"))
     except RecursionError:
         raise _malformed_toml("the text is nested too deep") from None
-    except ValueError as error:
+    except tomli.TOMLDecodeError as error:
         raise _malformed_toml(str(error)) from None
+    except ValueError:
+        raise _malformed_toml(_TOO_MANY_DIGITS) from None
     try:
         return _flatten(table)
     except _Unusable as error:
@@ -59,8 +63,10 @@ def load_json(text: str) -> dict[str, str]:
         raise _malformed_json("the text is nested too deep") from None
     except json.JSONDecodeError as error:
         raise _malformed_json(f"{error.msg} (at line {error.lineno}, column {error.colno})") from None
-    except ValueError as error:
+    except _Unusable as error:
         raise _malformed_json(str(error)) from None
+    except ValueError:
+        raise _malformed_json(_TOO_MANY_DIGITS) from None
     if not isinstance(table, dict):
         raise _malformed_json("the text is no object")
     return settings_of_json(table)
@@ -110,7 +116,7 @@ def _stored(key: str, value: object) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return _number(key, value)
+            return _number(value)
         case datetime() | date() | time():
             return value.isoformat().replace("+00:00", "Z")
         case list():
@@ -118,11 +124,11 @@ def _stored(key: str, value: object) -> str:
     raise _Unusable(f"key '{shown(key)}' has a value of type {type(value).__name__}")
 
 
-def _number(key: str, value: int | float) -> str:
+def _number(value: int | float) -> str:
     try:
         return str(value)
     except ValueError:
-        raise _Unusable(f"key '{shown(key)}' has a number of too many digits") from None
+        raise _Unusable(_TOO_MANY_DIGITS) from None
 
 
 def _string(key: str, position: int, item: object) -> str:
@@ -147,7 +153,7 @@ def _clean(text: str, key: str) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise _Unusable(f"{name} is no JSON number")
 
 
 def _malformed_toml(detail: str) -> FlowError:

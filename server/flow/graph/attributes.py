@@ -1,9 +1,16 @@
 """DOT attribute values into stored strings: lists split at commas and joined by 0x03 (spec 2.1)."""
 
+import re
+from collections.abc import Iterator
+
 from server.flow.values import LIST_SEPARATOR
 
-_QUOTES = "'\""
 _PROTECTED = ",'\"\\"
+_PART = re.compile(
+    r"""\\(?P<escaped>[,'"\\]) | '(?P<single>[^']*)' | "(?P<double>[^"]*)"
+      | (?P<comma>,) | (?P<plain>[^,'"\\]+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def stored_attributes(attributes: dict[str, str]) -> dict[str, str]:
@@ -23,40 +30,22 @@ def stored_value(value: str) -> str:
     return LIST_SEPARATOR.join(piece for piece in _pieces(value) if piece)
 
 
-def _pieces(value: str) -> list[str]:
-    pieces: list[str] = []
-    done: list[str] = []
-    plain: list[str] = []
-    at = 0
-
-    def settle() -> None:
-        done.append("".join(plain))
-        plain.clear()
-
-    def finish() -> None:
-        settle()
-        done[0], done[-1] = done[0].lstrip(), done[-1] if len(done) == 1 else done[-1].rstrip()
-        if len(done) == 1:
-            done[0] = done[0].rstrip()
-        pieces.append("".join(done))
-        done.clear()
-
-    while at < len(value):
-        letter = value[at]
-        if letter == "\\" and value[at + 1 : at + 2] and value[at + 1] in _PROTECTED:
-            plain.append(value[at + 1])
-            at += 2
-            continue
-        closing = value.find(letter, at + 1) if letter in _QUOTES else -1
-        if closing > 0:
-            settle()
-            done.append(value[at + 1 : closing])
-            at = closing + 1
-            continue
-        if letter == ",":
-            finish()
+def _pieces(value: str) -> Iterator[str]:
+    text = ""
+    protected = 0  # up to here, blanks at the end of the text belong to it
+    for match in _PART.finditer(value):
+        kind = match.lastgroup
+        if kind == "comma":
+            yield _trimmed(text, protected)
+            text, protected = "", 0
+        elif kind == "plain":
+            part = match.group()
+            text += part if text or protected else part.lstrip()
         else:
-            plain.append(letter)
-        at += 1
-    finish()
-    return pieces
+            text += match.group(str(kind))
+            protected = len(text)
+    yield _trimmed(text, protected)
+
+
+def _trimmed(text: str, protected: int) -> str:
+    return text[:protected] + text[protected:].rstrip()

@@ -7,12 +7,11 @@ has few different ones, however many nodes. See docs/decisions/0003-graph-compil
 
 import re
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-
-from pydot.dot_parser import GraphParser
-from pyparsing import ParseBaseException
+from functools import cache, lru_cache
+from typing import Any
 
 from server.flow.graph.dot_tokens import Token
 
@@ -35,6 +34,15 @@ class Form:
     kind: str
     operands: tuple[tuple[int, ...], ...]
     attributes: tuple[tuple[int, int], ...]
+
+
+def warm_up() -> None:
+    """Loads pydot and parses the most common forms, which would make the first graph wait for 0.2 s."""
+    for attributes in range(1, 8):
+        listed = " , ".join(f"i{2 + 4 * n} = i{4 + 4 * n}" for n in range(attributes))
+        parse_form(f"i0 [ {listed} ]")
+    parse_form("i0 : i2 -> i4 : i6")
+    parse_form("i0 -> i2")
 
 
 class NotDot(Exception):
@@ -65,12 +73,7 @@ def parse_form(form: str) -> Form:
     is_default = words[0] in _DEFAULTS
     if is_default and words[1:2] != ["["]:
         raise NotDot
-    try:
-        with _pydot_is_not_thread_safe:
-            graphs = GraphParser.parser.parse_string(f"digraph{{{form}}}", parse_all=True)
-    except ParseBaseException:
-        raise NotDot from None
-    graph = graphs[0].obj_dict
+    graph = _parse(f"digraph{{{form}}}")
     if graph["edges"]:
         edges = sorted((edge for same in graph["edges"].values() for edge in same), key=lambda e: e["sequence"])
         points = [edges[0]["points"][0], *(edge["points"][1] for edge in edges)]
@@ -82,6 +85,29 @@ def parse_form(form: str) -> Form:
             return Form("default", (), attributes)
         return Form("node", (_operand(name + (node["port"] or "")),), attributes)
     return Form("assign", (), _attributes(graph["attributes"]))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """pydot's own record of the one graph in `text`."""
+    with _pydot_is_not_thread_safe:
+        parser, parse_error = _pydot()
+        try:
+            graphs = parser.parse_string(text, parse_all=True)
+        except parse_error:
+            raise NotDot from None
+    record: dict[str, Any] = graphs[0].obj_dict
+    return record
+
+
+@cache
+def _pydot() -> tuple[Any, type[Exception]]:
+    """pydot's grammar and its error. Imported late: a process that only runs stored plans does without it."""
+    with warnings.catch_warnings():
+        # pydot 4 uses names that pyparsing 3.3 calls deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from pydot.dot_parser import GraphParser
+        from pyparsing import ParseBaseException
+    return GraphParser.parser, ParseBaseException
 
 
 def _operand(text: str) -> tuple[int, ...]:

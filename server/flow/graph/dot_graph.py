@@ -1,6 +1,6 @@
 """DOT text into nodes and edges: subgraphs flattened, defaults applied by their scope (spec 2.1, 2.4)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -133,17 +133,19 @@ class _Reader:
             self._graph.attributes.update(attributes)
 
     def _node(self, statement: Statement, form: Form, scope: _Scope) -> None:
-        for name in self._operand(statement, form.operands[0], scope):
-            if form.operands[0][0] not in statement.bodies:
-                self._graph.nodes[name].attributes.update(self._pairs(statement, form))
+        operand = form.operands[0]
+        self._operand(statement, operand, scope)
+        if operand[0] not in statement.bodies:
+            node = self._graph.nodes[statement.tokens[operand[0]].text]
+            node.attributes.update(self._pairs(statement, form))
 
-    def _operand(self, statement: Statement, operand: tuple[int, ...], scope: _Scope) -> list[str]:
+    def _operand(self, statement: Statement, operand: tuple[int, ...], scope: _Scope) -> Collection[str]:
         """The nodes that an operand names, created where they are new."""
         body = statement.bodies.get(operand[0])
         if body is not None:
             inner = scope.child(body.name)
             self.read(body, inner)
-            return list(inner.members)
+            return inner.members
         token = statement.tokens[operand[0]]
         if token.text not in self._graph.nodes:
             defaults = scope.defaults("node")
@@ -166,7 +168,7 @@ class _Reader:
             self._graph.edges.append(DotEdge(source, tail, target, head, line))
 
     def _pairs_of_ends(
-        self, statement: Statement, ends: list[tuple[list[str], str]]
+        self, statement: Statement, ends: list[tuple[Collection[str], str]]
     ) -> Iterator[tuple[str, str, str, str]]:
         for (sources, source_port), (targets, target_port) in pairwise(ends):
             if len(self._graph.edges) + len(sources) * len(targets) > MAX_EDGES:

@@ -50,7 +50,7 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
 def nearest(name: str, available: Iterable[str]) -> str:
     """What to write instead of `name`: a question with the nearest names, or the list of all."""
     names = sorted(available)
-    close = get_close_matches(name[:60], names[:2000], n=3, cutoff=0.6)
+    close = get_close_matches(name[:60], names[:2000], n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(f"'{shown(each, 60)}'" for each in close) + "?"
     return f"available: {listed(names)}"
