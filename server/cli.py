@@ -4,15 +4,21 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from server.config import Config, inherited_config, load_config
 from server.errors import StartError
 from server.process import configure_logging, end_with_parent, set_title
+
+if TYPE_CHECKING:
+    from server.store import Store
+
+T = TypeVar("T")
 
 START_ERROR_EXIT = 2
 
@@ -62,7 +68,8 @@ def serve(stop_engines: bool, **given: Any) -> int:
     config = _config(given)
     with state_dir_lock(config.state_dir):
         listener = listen(config.server.host, config.server.port)
-        upgrade(config.database_url)
+        with _told_in_one_line():
+            upgrade(config.database_url)
         host, port = listener.getsockname()[:2]
         click.echo(f"serving on http://{host}:{port}, state in {config.state_dir}", err=True)
         return run_all(config, listener, stop_engines=stop_engines)
@@ -107,8 +114,9 @@ def db_upgrade(**given: Any) -> int:
 
     config = _config(given)
     config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    upgrade(config.database_url)
-    click.echo(current(config.database_url))
+    with _told_in_one_line():
+        upgrade(config.database_url)
+        click.echo(current(config.database_url))
     return 0
 
 
@@ -118,7 +126,8 @@ def db_current(**given: Any) -> int:
     """Show the revision of the database's schema."""
     from server.store import current
 
-    click.echo(current(_config(given).database_url) or "no schema")
+    with _told_in_one_line():
+        click.echo(current(_config(given).database_url) or "no schema")
     return 0
 
 
@@ -126,9 +135,7 @@ def db_current(**given: Any) -> int:
 @_options(_COMMON)
 def db_verify(**given: Any) -> int:
     """Recompute the projection from the event log and compare, row by row. Exit code 1 on a difference."""
-    from server.store import verify
-
-    differences = asyncio.run(verify(_config(given).database_url))
+    differences = asyncio.run(_with_store(_config(given), lambda store: store.verify()))
     for difference in differences:
         click.echo(str(difference))
     click.echo(f"{len(differences)} differences" if differences else "the projection equals the event log")
@@ -139,10 +146,30 @@ def db_verify(**given: Any) -> int:
 @_options(_COMMON)
 def db_rebuild(**given: Any) -> int:
     """Write the projection anew from the event log."""
-    from server.store import rebuild
-
-    click.echo(f"{asyncio.run(rebuild(_config(given).database_url))} jobs written")
+    jobs = asyncio.run(_with_store(_config(given), lambda store: store.rebuild()))
+    click.echo(f"{jobs} jobs written")
     return 0
+
+
+async def _with_store(config: Config, use: "Callable[[Store], Awaitable[T]]") -> T:
+    from server.store import Store
+
+    with _told_in_one_line():
+        store = await Store.open(config.database_url)
+        try:
+            return await use(store)
+        finally:
+            await store.close()
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    from server.store import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise StartError(str(error)) from error
 
 
 def _config(given: dict[str, Any]) -> Config:

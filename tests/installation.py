@@ -49,6 +49,7 @@ class Installation:
         self.database_url = database_url
         self.options = list(options)
         self.port = free_port()
+        self.flow_port = free_port()  # for flows that share one
         self.process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30, trust_env=False)
 
@@ -127,7 +128,7 @@ class Installation:
     def kill_server(self) -> None:
         """kill -9 of everything but the engines and their host."""
         for pid, title in self.processes().items():
-            if "engine" not in title:
+            if title.split()[1] != "engine":
                 os.kill(pid, signal.SIGKILL)
         self._reap()
 

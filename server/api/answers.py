@@ -1,6 +1,6 @@
 """How answers look on the wire: JSON in ModelBox's key order, its security headers, its error form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from sanic import HTTPResponse
@@ -13,15 +13,23 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_NO_BODY_STATUS = (204, 304)
+
+
+class Answer(HTTPResponse):
+    """A response without the headers that Sanic adds though they are empty."""
+
+    @property
+    def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
+        if self.body and self.content_type:
+            yield b"content-type", self.content_type.encode()
+        for name, value in self.headers.items():
+            if value != "":
+                yield name.encode(), str(value).encode("latin-1", "replace")
 
 
 def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> HTTPResponse:
     merged = SECURITY_HEADERS if headers is None else {**SECURITY_HEADERS, **headers}
-    content_type = "application/json" if body else None
-    return HTTPResponse(
-        None if status in _NO_BODY_STATUS else body, status, dict(merged), content_type=content_type
-    )
+    return Answer(body or None, status, merged, content_type="application/json")
 
 
 def error_answer(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> HTTPResponse:

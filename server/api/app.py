@@ -1,5 +1,7 @@
 """The Sanic application: routes, and what an exception becomes on the wire."""
 
+from typing import Any
+
 import structlog
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
@@ -50,7 +52,7 @@ class Errors(ErrorHandler):
         return error_answer(500, InternalError.code, InternalError.text)
 
 
-def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic:
+def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic[Any, Any]:
     app = Sanic("modelbox-api", configure_logging=False, error_handler=Errors())
     app.config.update(
         {

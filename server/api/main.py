@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from typing import Any
 
 import structlog
 import uvloop
@@ -85,7 +86,7 @@ async def _serve(config: Config, listener: socket.socket, store: Store, stopping
         raise results[0]
 
 
-async def _start_server(app: Sanic, listener: socket.socket) -> AsyncioServer:
+async def _start_server(app: Sanic[Any, Any], listener: socket.socket) -> AsyncioServer:
     listener.setblocking(False)
     server = await app.create_server(sock=listener, return_asyncio_server=True, access_log=False, backlog=BACKLOG)
     assert server is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from server.flow.graph import detect_format
+from server.flow.settings import detect_format
 from server.jobs import events as e
 from server.jobs.commands import CreateJob, Graph
 from server.jobs.ids import JobId

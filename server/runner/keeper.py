@@ -6,13 +6,14 @@ each other. A task asks `reconcile` for the next step, does it, and asks again u
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
 
 from server.config import Config
 from server.engines.driver import EngineDriver, EngineHandle, EngineHostGone, EngineRefused
-from server.engines.protocol import EngineSpec
+from server.engines.protocol import EngineSpec, EngineState
 from server.jobs import events as e
 from server.jobs.commands import Observe
 from server.jobs.ids import Epoch, JobId
@@ -20,6 +21,7 @@ from server.jobs.state import Job
 from server.jobs.words import Actual
 from server.runner import reconcile as r
 from server.runner.engines import Engine
+from server.runner.pings import Pinger
 from server.runner.recorder import Recorder
 from server.runner.watch import Watch
 from server.store import Store
@@ -61,6 +63,7 @@ class Keeper:
             settled.set()
             self._follower.subscribe(self._wake_all)
             self._wake_all(set(self._follower.jobs) | set(self._engines))
+            tasks.create_task(Pinger(self._recorder, self._follower, self._engines).run(), name="pings")
             await self._follower.follow()
 
     async def stop_engines(self, reason: str) -> None:
@@ -110,7 +113,8 @@ class Keeper:
             case r.RecordStart() if job is not None and engine is not None:
                 await self._record_adoption(job, engine)
             case r.RemoveJob() if job is not None:
-                await self._driver.release(job_id)
+                with suppress(EngineHostGone):  # a host that is gone holds no listener
+                    await self._driver.release(job_id)
                 await self._recorder.record(job_id, job.incarnation, e.JobDeleted())
             case r.Wait(seconds):
                 asyncio.get_running_loop().call_later(seconds, self.wake, job_id)
@@ -145,14 +149,14 @@ class Keeper:
             handle = await self._driver.start(await self._spec(job, attempt))
         except EngineRefused as error:
             self._free_slot()
-            await self._refused(job, attempt, str(error))
-            return True
+            await self._refused(job, attempt, error)
+            return False
         except (EngineHostGone, OSError) as error:
             self._free_slot()
             log.error("no engine could be started, trying again", job_id=job.job_id, reason=str(error))
             asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
             return False
-        engine = self._hold(job.job_id, job.incarnation, attempt, handle, holds_slot=True)
+        engine = self._hold(job.job_id, handle, holds_slot=True)
         started = e.EngineStarted(attempt=attempt, engine=handle.identity)
         await self._recorder.record(job.job_id, job.incarnation, started)
         self._watch(engine)
@@ -171,22 +175,26 @@ class Keeper:
             plan=graph.plan,
             max_request_bytes=self._config.flow.max_request_bytes,
             start_timeout=self._config.engine.start_timeout,
+            stop_grace=self._config.engine.stop_grace,
         )
 
-    async def _refused(self, job: Job, attempt: int, reason: str) -> None:
-        """The host has an engine of this job that we do not hold. Adopt it: `reconcile` decides what it is."""
-        log.warning("engine refused", job_id=job.job_id, reason=reason)
+    async def _refused(self, job: Job, attempt: int, refused: EngineRefused) -> None:
+        """Most likely an engine of this job runs that we do not hold: adopt it, `reconcile` decides what it is."""
+        log.warning("engine refused", job_id=job.job_id, attempt=attempt, reason=str(refused))
         handle = await self._driver.adopt(job.job_id, self._epoch)
         if handle is None:
             asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
             return
-        self._watch(self._hold(job.job_id, handle.hello.incarnation, handle.hello.attempt, handle))
+        self._watch(self._hold(job.job_id, handle))
 
-    def _hold(
-        self, job_id: JobId, incarnation: int, attempt: int, handle: EngineHandle, *, holds_slot: bool = False
-    ) -> Engine:
+    def _hold(self, job_id: JobId, handle: EngineHandle, *, holds_slot: bool = False) -> Engine:
+        head = handle.hello.head
         engine = Engine(
-            job_id=job_id, incarnation=incarnation, attempt=attempt, handle=handle, holds_slot=holds_slot
+            job_id=job_id,
+            incarnation=head.incarnation,
+            attempt=head.attempt,
+            handle=handle,
+            holds_slot=holds_slot,
         )
         self._engines[job_id] = engine
         return engine
@@ -225,23 +233,27 @@ class Keeper:
             self.wake(self._queue.popleft())
 
     async def _adopt_all(self) -> None:
-        hellos = await self._driver.list()
-        handles = await asyncio.gather(*(self._driver.adopt(h.job_id, self._epoch) for h in hellos))
-        adopted: list[Observe] = []
-        for handle in handles:
-            if handle is None:
-                continue
-            hello = handle.hello
-            engine = self._hold(JobId(hello.job_id), hello.incarnation, hello.attempt, handle)
-            job = self._follower.jobs.get(engine.job_id)
-            if job is not None and job.incarnation == engine.incarnation and job.attempt <= engine.attempt:
-                event = e.EngineAdopted(attempt=engine.attempt, engine=handle.identity)
-                adopted.append(Observe(job_id=job.job_id, incarnation=job.incarnation, event=event))
+        """Takes over every engine that lives, known or not, and the ends that nobody has recorded yet."""
+        alive = await self._driver.list()
+        ids = {JobId(hello.head.job_id) for hello in alive}
+        ids |= {job.job_id for job in self._follower.jobs.values() if job.actual is not Actual.NONE}
+        handles = await asyncio.gather(*(self._driver.adopt(job_id, self._epoch) for job_id in ids))
+        engines = [self._hold(JobId(h.hello.head.job_id), h) for h in handles if h is not None]
+        adopted = [observed for engine in engines if (observed := self._adoption(engine)) is not None]
         if adopted:
             await self._recorder.record_all(adopted)
-        for engine in self._engines.values():
+        for engine in engines:
             self._watch(engine)
-        log.info("engines adopted", adopted=len(adopted), found=len(hellos))
+        log.info("engines adopted", adopted=len(adopted), alive=len(alive))
+
+    def _adoption(self, engine: Engine) -> Observe | None:
+        job = self._follower.jobs.get(engine.job_id)
+        if job is None or job.incarnation != engine.incarnation or job.attempt > engine.attempt:
+            return None
+        if engine.handle.hello.state in (EngineState.FAILED, EngineState.ENDED, EngineState.GONE):
+            return None
+        event = e.EngineAdopted(attempt=engine.attempt, engine=engine.handle.identity)
+        return Observe(job_id=job.job_id, incarnation=job.incarnation, event=event)
 
     async def _record_adoption(self, job: Job, engine: Engine) -> None:
         event = e.EngineAdopted(attempt=engine.attempt, engine=engine.handle.identity)

@@ -5,6 +5,7 @@ import os
 import platform
 import signal
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -45,6 +46,9 @@ async def _main(config: Config, settled_fd: int | None, keep_engines: bool) -> i
         raise StartError(str(error)) from error
     try:
         return await _lead(config, store, stop, settled_fd)
+    except StoreUnavailable as error:
+        log.error("the runner gives up its turn", reason=str(error))
+        return DEPOSED_EXIT
     finally:
         await store.close()
 
@@ -57,7 +61,8 @@ def _ask(stop: "asyncio.Future[bool]", keep_engines: bool) -> None:
 async def _lead(config: Config, store: Store, stop: "asyncio.Future[bool]", settled_fd: int | None) -> int:
     lock = leader_lock(config.database_url)
     turn = asyncio.create_task(lock.acquire(), name="wait to lead")
-    await asyncio.wait({turn, stop}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {turn, stop}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not turn.done():
         turn.cancel()
         await asyncio.wait({turn})
@@ -78,7 +83,7 @@ async def _keep(
     store: Store,
     epoch: Epoch,
     stop: "asyncio.Future[bool]",
-    deposed: "asyncio.Task[object]",
+    deposed: "asyncio.Task[Any]",
     settled_fd: int | None,
 ) -> int:
     follower = Follower(store)
@@ -90,7 +95,8 @@ async def _keep(
     flows = asyncio.create_task(
         local_flows.keep_to_files(config, store, follower, settled, settled_fd), name="local flows"
     )
-    await asyncio.wait({keeping, stop, deposed}, return_when=asyncio.FIRST_COMPLETED)
+    any_of: set[asyncio.Future[Any]] = {keeping, stop, deposed}
+    await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
     if stop.done() and not stop.result() and not keeping.done():
         await keeper.stop_engines("the server was stopped together with its engines")
     code = 0 if stop.done() else DEPOSED_EXIT

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import structlog
 
 from server.config import EngineSection
-from server.engines.driver import Ended, EngineDriver, EngineNews, Exited, Failed, Ready
+from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exited
+from server.engines.protocol import Ended, Failed, Ready
 from server.flow.status import StatusCode
 from server.jobs import events as e
 from server.jobs.restart import next_restart
@@ -46,7 +47,7 @@ class Watch:
                 news = await engine.handle.news()
         except TimeoutError:
             await self._failed(engine, f"the engine was not ready after {limit:g} s and answers no more")
-            await engine.handle.stop(0)
+            await engine.handle.kill()
             return
         await self._take(engine, news)
 
@@ -58,11 +59,12 @@ class Watch:
         match news:
             case Ready():
                 await self._ready(engine, news)
-            case Failed(message):
+            case Failed(message=message):
                 await self._failed(engine, message)
             case Ended(code=StatusCode.SUCCESS):
                 engine.said_last = True
-                await self._record(engine, e.FlowSucceeded(attempt=engine.attempt))
+                if not engine.stopping:
+                    await self._record(engine, e.FlowSucceeded(attempt=engine.attempt))
             case Ended(message=message):
                 await self._failed(engine, message)
             case Exited():
@@ -98,9 +100,14 @@ class Watch:
         engine.exited = True
         job = self._job(engine)
         if job is None or job.desired is Desired.DELETED:
-            await self._driver.release(engine.job_id)
-        if job is None:
-            return
+            await self._release(engine)
+        if job is not None:
+            await self._record_exit(engine, job, news)
+        await engine.handle.forget()
+        if not self._wanted(engine):
+            await self._release(engine)
+
+    async def _record_exit(self, engine: Engine, job: Job, news: Exited) -> None:
         if job.desired is Desired.DELETED:
             stopped = e.EngineStopped(attempt=engine.attempt, reason=engine.stopping or "job deleted")
             await self._record(engine, stopped, e.JobDeleted())
@@ -108,8 +115,13 @@ class Watch:
             await self._record(engine, e.EngineStopped(attempt=engine.attempt, reason=engine.stopping))
         elif not engine.said_last:
             await self._record(engine, self._exit_event(engine, job, news))
-        if not self._wanted(engine):
+
+    async def _release(self, engine: Engine) -> None:
+        """Frees the job's ports. A host that does not answer frees them by its end."""
+        try:
             await self._driver.release(engine.job_id)
+        except EngineHostGone as error:
+            log.warning("endpoints not released", job_id=engine.job_id, reason=str(error))
 
     def _exit_event(self, engine: Engine, job: Job, news: Exited) -> e.Event:
         retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=False)
@@ -136,6 +148,8 @@ class Watch:
 
 
 def _how_it_ended(news: Exited) -> str:
+    if news.out_of_memory:
+        return "Out of memory, the engine process was killed by the system for want of memory"
     if news.signal is not None:
         return f"Fault, the engine process was ended by signal {news.signal}"
     if news.exit_code is not None:

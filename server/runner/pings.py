@@ -1,0 +1,50 @@
+"""Asks each ready engine now and then whether it answers, and writes down when that changes."""
+
+import asyncio
+from collections.abc import Mapping
+
+from server.jobs import events as e
+from server.jobs.ids import JobId
+from server.jobs.words import Actual
+from server.runner.engines import Engine
+from server.runner.recorder import Recorder
+from server.store.follower import Follower
+
+ROUND_SECONDS = 5.0
+"""Each engine is asked once in this time. Its end is noticed at once by other means; this is about engines that
+exist and are stuck."""
+ANSWER_SECONDS = 2.0
+
+
+class Pinger:
+    def __init__(self, recorder: Recorder, follower: Follower, engines: Mapping[JobId, Engine]) -> None:
+        self._recorder = recorder
+        self._follower = follower
+        self._engines = engines
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as asking:
+            while True:
+                engines = list(self._engines.values())
+                for engine in engines:
+                    if not (engine.exited or engine.stopping):
+                        asking.create_task(self._ask(engine))
+                    # spread, so that a thousand engines do not wake at the same moment
+                    await asyncio.sleep(ROUND_SECONDS / len(engines))
+                if not engines:
+                    await asyncio.sleep(ROUND_SECONDS)
+
+    async def _ask(self, engine: Engine) -> None:
+        answers = await engine.handle.ping(ANSWER_SECONDS)
+        job = self._follower.jobs.get(engine.job_id)
+        if job is None or job.incarnation != engine.incarnation or engine.exited:
+            return
+        event: e.Event | None = None
+        if answers and job.actual is Actual.UNREACHABLE:
+            event = e.EngineReady(attempt=engine.attempt, endpoints=job.endpoints)
+        elif not answers and job.actual is Actual.READY:
+            event = e.EngineUnreachable(
+                attempt=engine.attempt, reason=f"no answer within {ANSWER_SECONDS:g} s, though its process exists"
+            )
+        if event is not None:
+            await self._recorder.record(engine.job_id, engine.incarnation, event)
