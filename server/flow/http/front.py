@@ -75,6 +75,9 @@ class HttpFront:
                 sock.close()
             raise
         for listener, sock in claimed:
+            if listener.servers:
+                sock.close()  # the same socket again, for a further path
+                continue
             factory = partial(self._protocol, listener)
             listener.servers.append(await self._loop.create_server(factory, sock=sock))
 

@@ -3,8 +3,6 @@
 Child streams may be worked on at the same time; their results leave in the order of the stream above.
 """
 
-from collections.abc import Callable
-
 from server.flow.description import FlowType
 from server.flow.run.calls import Outcome
 from server.flow.run.stream import Stream, StreamCall, StreamNode
@@ -89,9 +87,9 @@ class CollapseStream(Stream):
                 self.node.fail(StatusCode.STOP, f"node '{self.node.name}', port '{out.name}': {words}")
                 return
         self.node.forget(self)
-        self.node.deliver(self, self._send)
+        self.node.deliver(self)
 
-    def _send(self) -> None:
+    def send(self) -> None:
         parent = self.scope.parent
         assert parent is not None
         node = self.node
@@ -116,7 +114,7 @@ class _Order:
 
     def __init__(self) -> None:
         self.next = 0
-        self.finished: dict[int, Callable[[], None]] = {}
+        self.finished: dict[int, CollapseStream] = {}
         self.streams: dict[int, CollapseStream] = {}
 
 
@@ -141,17 +139,18 @@ class CollapseNode(StreamNode):
         place = self._place(stream.scope)
         return not self._one_by_one or self._order(place.scope).next == place.index
 
-    def deliver(self, stream: CollapseStream, send: Callable[[], None]) -> None:
+    def deliver(self, stream: CollapseStream) -> None:
+        """Sends the result of a finished child stream as soon as those before it have been sent."""
         place = self._place(stream.scope)
         order = self._order(place.scope)
-        order.finished[place.index] = send
+        order.finished[place.index] = stream
         order.streams.pop(place.index, None)
         while (ready := order.finished.pop(order.next, None)) is not None:
             order.next += 1
-            ready()
-        if stream.scope.closing:
-            del self._orders[place.scope]
-        elif (following := order.streams.get(order.next)) is not None:
+            ready.send()
+            if ready.scope.closing:
+                del self._orders[place.scope]
+        if (following := order.streams.get(order.next)) is not None:
             following.schedule()
 
     def _place(self, scope: Scope) -> Position:
