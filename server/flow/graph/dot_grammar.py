@@ -74,12 +74,16 @@ def parse_form(form: str) -> Form:
     if is_default and words[1:2] != ["["]:
         raise NotDot
     graph = _parse(f"digraph{{{form}}}")
-    if graph["edges"]:
-        edges = sorted((edge for same in graph["edges"].values() for edge in same), key=lambda e: e["sequence"])
+    nodes = [(name, node) for name, same in graph["nodes"].items() for node in same]
+    edges = [edge for same in graph["edges"].values() for edge in same]
+    if len(nodes) + bool(edges) + bool(graph["attributes"]) != 1:
+        raise NotDot  # pydot sees two statements, as in "strict a"
+    if edges:
+        edges.sort(key=lambda edge: int(edge["sequence"]))
         points = [edges[0]["points"][0], *(edge["points"][1] for edge in edges)]
         return Form("edge", tuple(_operand(point) for point in points), _attributes(edges[0]["attributes"]))
-    if graph["nodes"]:
-        ((name, (node,)),) = graph["nodes"].items()
+    if nodes:
+        name, node = nodes[0]
         attributes = _attributes(node["attributes"])
         if is_default:
             return Form("default", (), attributes)
