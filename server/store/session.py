@@ -90,9 +90,10 @@ class Session:
                 self._connection.exec_driver_sql(statement)
                 return self._connection
             except DBAPIError as error:
+                if not _is_busy(error):
+                    self.close()  # a new one may do better: SQLite's stays read-only when the file no longer is
                 if not error.connection_invalidated:
-                    raise
-                self.close()  # it died while it was idle: nothing was under way, so a new one will do
+                    raise  # else it died while it was idle: nothing was under way, so a new one will do
         self._connection = self.database.connect()
         try:
             self._connection.exec_driver_sql(statement)
@@ -120,6 +121,10 @@ class Session:
         if data_at_fault:
             return CannotStore(f"database {self.database} refuses the value: {reason}")
         return self.database.unavailable(reason)
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_BUSY"
 
 
 def _in_transaction(connection: sa.Connection) -> bool:

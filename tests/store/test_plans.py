@@ -1,0 +1,66 @@
+"""What boot reads must not depend on the length of history: the database itself says how it would read."""
+
+import pytest
+import sqlalchemy as sa
+
+from server.jobs.commands import Graph
+from server.jobs.ids import JobId, Position
+from server.store import Store, queries
+from server.store.append import _look_up
+from server.store.urls import database_of
+from tests.store.jobs import query
+
+EVENTS = 30_000
+
+
+@pytest.fixture
+async def long_history(store: Store, url: str, kind: str) -> Store:
+    """Two live jobs of 30,000 events, most of them of other ids."""
+    numbers = (
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) "
+        "INSERT INTO event (position, job_id, incarnation, version, type, schema_version, data, actor, request_id,"
+        " recorded_at) "
+        "SELECT i, 'job-' || (i % 500), i / 5000 + 1, i, 'job-deleted', 1, '{}', '', '', '2026-01-01' FROM n"
+    )
+    if kind == "postgres":
+        numbers = numbers.replace("'{}'", "CAST('{}' AS jsonb)").replace(
+            "'2026-01-01'", "CAST('2026-01-01' AS timestamptz)"
+        )
+    query(url, numbers)
+    query(url, f"UPDATE log_head SET position = {EVENTS}")
+    query(url, "ANALYZE")
+    return store
+
+
+READS = {
+    "snapshot": queries.snapshot,
+    "changes_since": lambda connection: queries.changes_since(connection, Position(EVENTS - 20)),
+    "graph": lambda connection: queries.graph(connection, Graph.of("json", "").digest),
+    "last_incarnation": lambda connection: queries.last_incarnation(connection, JobId("job-7")),
+    "events": lambda connection: queries.events(connection, Position(EVENTS - 20), 10),
+    "events of one": lambda connection: queries.events(connection, Position(0), 10, JobId("job-7")),
+}
+
+
+@pytest.mark.parametrize("name", [*READS, "look-up of a batch"])
+async def test_no_read_goes_through_all_events(long_history: Store, url: str, kind: str, name: str) -> None:
+    statements: list[str] = []
+    database = database_of(url)
+    with database.connect() as connection:
+
+        def explain(_c: object, cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+            prefix = "EXPLAIN QUERY PLAN" if kind == "sqlite" else "EXPLAIN"
+            rows = connection.connection.dbapi_connection.execute(f"{prefix} {statement}", parameters)  # type: ignore
+            statements.append("\n".join(str(row) for row in rows))
+
+        sa.event.listen(connection, "before_cursor_execute", explain)
+        if name in READS:
+            READS[name](connection)  # type: ignore[operator]
+        else:
+            ids = [JobId(f"job-{number}") for number in range(60)]
+            connection.execute(_look_up(database), {"ids": database.ids_value(ids)}).all()
+
+    assert statements
+    for plan in statements:
+        assert "SCAN event" not in plan
+        assert "Seq Scan on event" not in plan
