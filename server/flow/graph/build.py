@@ -22,12 +22,6 @@ MAX_OPTIONS = 32_000_000
 _INHERITED = ("batch_size", "queue_size", "deviceid", "need_check_output")
 
 
-class _Refused(Exception):
-    def __init__(self, code: StatusCode, *messages: str) -> None:
-        super().__init__(*messages)
-        self.error = FlowError(code, STEP, *messages)
-
-
 def build(
     dot: DotGraph, catalogue: Catalogue, strict: bool, args: Mapping[str, str] | None, findings: Findings
 ) -> Draft:
@@ -64,10 +58,11 @@ class _Builder:
             self._ports_in.setdefault(edge.target, {}).setdefault(edge.target_port, edge.line)
 
     def build(self) -> Draft:
+        inherited = sum(len(key) + len(value) for key, value in self._defaults.items())
         size = 0
         for name in sorted(self._dot.nodes):
             options = self._options(name)
-            size += sum(len(key) + len(value) for key, value in options.items())
+            size += inherited + sum(len(key) + len(value) for key, value in options.items())
             if size > MAX_OPTIONS:
                 raise FlowError(StatusCode.FAULT, STEP, f"node attributes of more than {MAX_OPTIONS} characters")
             self._attempt(name, partial(self._node, name, options))
@@ -79,9 +74,9 @@ class _Builder:
     def _attempt(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except _Refused as refused:
+        except FlowError as error:
             self._refused.add(name)
-            self._findings.add(refused.error)
+            self._findings.add(error.within(STEP))
 
     def _graph_defaults(self) -> dict[str, str]:
         stored = stored_attributes(self._dot.attributes)
@@ -113,7 +108,7 @@ class _Builder:
             case _ if self._strict:
                 raise self._unknown_type(name, kind)
 
-    def _unknown_type(self, name: str, kind: str) -> _Refused:
+    def _unknown_type(self, name: str, kind: str) -> FlowError:
         known = ("flowunit", "input", "output")
         if kind:
             ours = f"{self._place(name)}: the type is one of {', '.join(known)}; {nearest(kind, known)}"
@@ -123,14 +118,14 @@ class _Builder:
             others = [other for other in self._dot.nodes if other != name]
             ours = f"{self._place(name)} is not declared with any attribute; {nearest(name, others)}"
         text = f"unsupport node type. name: '{shown(name)}' type: '{shown(kind)}'"
-        return _Refused(StatusCode.NOTSUPPORT, text, ours)
+        return FlowError(StatusCode.NOTSUPPORT, text, ours)
 
     def _flowunit_node(self, name: str, options: dict[str, str]) -> None:
         linked_in, linked_out = self._ports_in.get(name, {}), self._ports_out.get(name, {})
         if not linked_in and not linked_out:
             if not self._strict:
                 return
-            raise _Refused(
+            raise FlowError(
                 StatusCode.BADCONF,
                 f"orphan node: '{shown(name)}', use graph.strict=false to disable orphan check",
                 f"{self._place(name)} has no edge",
@@ -138,7 +133,7 @@ class _Builder:
         options = self._defaults | options
         unit_name = options.get("flowunit", "")
         if not unit_name:
-            raise _Refused(
+            raise FlowError(
                 StatusCode.INVALID,
                 f"node {shown(name)}: flowunit name is empty.",
                 f"{self._place(name)}: give it flowunit=...",
@@ -162,7 +157,7 @@ class _Builder:
         request = device_request(device, options.get("deviceid", ""))
         failed = f"create flowunit '{shown(unit)}' failed."
         if request.conflict:
-            raise _Refused(
+            raise FlowError(
                 StatusCode.NOTFOUND,
                 failed,
                 "should not set deviceid param when use multi device",
@@ -173,7 +168,7 @@ class _Builder:
             found = self._catalogue.find(unit, candidate)
             if found is not None:
                 return found, device_id
-        raise _Refused(
+        raise FlowError(
             StatusCode.NOTFOUND,
             failed,
             f"can not find flowunit [type: {shown(request.text)}, name:{shown(unit)}], "
@@ -199,7 +194,7 @@ class _Builder:
         ]
         if not complaints:
             return
-        raise _Refused(
+        raise FlowError(
             StatusCode.BADCONF,
             f"flowunit '{shown(unit.name)}' config error, port not connect correctly.",
             f"{self._place(name)}: {'; '.join(complaints[:8])}; the unit has the inputs {listed(unit.inputs)} "
@@ -212,7 +207,7 @@ class _Builder:
             keys = ["queue_size", "queue_size_external"]
         for key in keys:
             if values.get_int(options, key, 1, values.UINT32) == 0:
-                raise _Refused(
+                raise FlowError(
                     StatusCode.INVALID,
                     "queue size config is zero",
                     f"{self._place(name)}: {key} must be 1 or more",
@@ -234,7 +229,7 @@ class _Builder:
     def _check_output(self, name: str, options: dict[str, str]) -> None:
         output_type = options.get("output_type", "match")
         if output_type not in ("match", "unmatch"):
-            raise _Refused(
+            raise FlowError(
                 StatusCode.INVALID,
                 "Invalid Output Type",
                 f"{self._place(name)}: output_type is match or unmatch, not '{shown(output_type)}'",
@@ -258,8 +253,8 @@ class _Builder:
         try:
             source, source_port = self._end(edge, "src")
             target, target_port = self._end(edge, "dst")
-        except _Refused as refused:
-            self._findings.add(refused.error)
+        except FlowError as error:
+            self._findings.add(error.within(STEP))
             return
         link = PlanEdge(source=source, source_port=source_port, target=target, target_port=target_port)
         self._draft.edges.setdefault(link, edge.line)
@@ -275,7 +270,7 @@ class _Builder:
         ports = () if node is None or node.unit is None else node.outputs if is_source else node.inputs
         if port in ports:
             return name, port
-        raise _Refused(
+        raise FlowError(
             StatusCode.BADCONF,
             "add link failed.",
             f"{side} port is not exist. node: {shown(name)} port: {shown(port)}",

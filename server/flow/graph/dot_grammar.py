@@ -18,6 +18,9 @@ from server.flow.graph.dot_tokens import Token
 MAX_FORMS_WORDS = 8_000
 """Words in all different forms of one graph together: bounds the time in pydot to about 2 s."""
 
+_REMEMBERED_LENGTH = 2_000
+"""Characters of a form that is worth remembering from graph to graph: hostile ones must not fill the memory."""
+
 _DEFAULTS = frozenset({"node", "edge", "graph"})
 _OPERAND = re.compile(r"([ib])(\d+)((?::i\d+)*)")
 _pydot_is_not_thread_safe = threading.Lock()
@@ -66,9 +69,17 @@ def _form_word(index: int, token: Token) -> str:
             return token.kind
 
 
-@lru_cache(maxsize=1024)
 def parse_form(form: str) -> Form:
     """Raises: NotDot."""
+    return remembered_form(form) if len(form) <= _REMEMBERED_LENGTH else _parse_form(form)
+
+
+@lru_cache(maxsize=512)
+def remembered_form(form: str) -> Form:
+    return _parse_form(form)
+
+
+def _parse_form(form: str) -> Form:
     words = form.split(" ", 2)
     is_default = words[0] in _DEFAULTS
     if is_default and words[1:2] != ["["]:

@@ -94,7 +94,7 @@ class _Reader:
     def __init__(self, source: DotText, graph: DotGraph) -> None:
         self._source = source
         self._graph = graph
-        self._forms: set[str] = set()
+        self._forms: dict[str, Form] = {}
         self._form_words = 0
         self._attributes = 0
 
@@ -113,15 +113,16 @@ class _Reader:
 
     def _parse(self, statement: Statement) -> Form:
         form = form_of(statement.tokens)
-        if form not in self._forms:
-            self._forms.add(form)
-            self._form_words += len(statement.tokens)
+        if form in self._forms:
+            return self._forms[form]
+        self._form_words += len(statement.tokens)
         if self._form_words > MAX_FORMS_WORDS:
             raise self._too_much(statement, f"more than {MAX_FORMS_WORDS} words in statements of different forms")
         try:
-            return parse_form(form)
+            parsed = self._forms[form] = parse_form(form)
         except NotDot:
             raise self._source.syntax_error(*diagnose(statement.tokens, statement.end)) from None
+        return parsed
 
     def _pairs(self, statement: Statement, form: Form) -> dict[str, str]:
         tokens = statement.tokens

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.flow.graph import compile_graph, examine_graph, warm_up
 from server.flow.graph.attributes import stored_value
-from server.flow.graph.dot_grammar import parse_form
+from server.flow.graph.dot_grammar import remembered_form
 from server.flow.graph.dot_graph import read_dot
 from server.flow.plan import Plan, plan_from_json
 from server.flow.settings import load_settings
@@ -151,18 +151,18 @@ def test_graphs_may_be_compiled_in_several_threads() -> None:
         f"digraph g{n} {{ a[flowunit=source {some}] b[flowunit=sink] a:o->b:i }}"
         for n, some in enumerate(options, 1)
     ]
-    parse_form.cache_clear()
+    remembered_form.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         plans = list(pool.map(compile_dot, dots))
     assert [(plan.name, len(plan.nodes[0].options)) for plan in plans] == [(f"g{n}", n + 1) for n in range(1, 30)]
 
 
 def test_warm_up_parses_what_the_example_needs() -> None:
-    parse_form.cache_clear()
+    remembered_form.cache_clear()
     warm_up()
-    before = parse_form.cache_info().misses
+    before = remembered_form.cache_info().misses
     compile_dot("digraph { a[flowunit=source, x=1, y=2] b[type=flowunit, flowunit=sink] a:o -> b:i }")
-    assert parse_form.cache_info().misses == before
+    assert remembered_form.cache_info().misses == before
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"version": 1}', "null", "x"])
