@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import time
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,7 +83,9 @@ class Channel:
         while self._unsent:
             data, descriptors = self._unsent[0]
             try:
-                sent = socket.send_fds(self.socket, [data], descriptors, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                # not socket.send_fds, which drops the flags
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
+                sent = self.socket.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 return False
             for descriptor in descriptors:
