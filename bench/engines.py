@@ -65,7 +65,8 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 
 async def measure(driver: LocalDriver, count: int, compile_in_engine: bool) -> dict[str, object]:
-    started, born, ready, cpu = [], [], [], []
+    started, ready, cpu = [], [], []
+    begins: dict[str, float] = {}
     handles = []
     for number, port in enumerate(free_ports(count)):
         source = GRAPH.format(port=port)
@@ -86,8 +87,8 @@ async def measure(driver: LocalDriver, count: int, compile_in_engine: bool) -> d
         ready.append(1000 * (time.monotonic() - begin))
         cpu.append(cpu_ms(handle.identity.pid))
         handles.append(handle)
-        hello = next(hello for hello in await driver.list() if hello.job_id == spec.job_id)
-        born.append(1000 * (hello.born_at - begin))
+        begins[spec.job_id] = begin
+    born = [1000 * (hello.born_at - begins[hello.job_id]) for hello in await driver.list()]
     used = [memory(handle.identity.pid) for handle in handles]
     begin = time.monotonic()
     await asyncio.gather(*(handle.stop(1) for handle in handles))
