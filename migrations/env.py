@@ -19,7 +19,7 @@ def run() -> None:
     if isinstance(database, SqliteDatabase):
         database.connect_driver(create=True).close()
     with database.connect() as connection:
-        connection.exec_driver_sql(database.begin_write)
+        connection.exec_driver_sql(database.begin_migration)
         _migrate(connection)
         connection.exec_driver_sql("COMMIT")
 

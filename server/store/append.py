@@ -17,7 +17,7 @@ from server.store.database import Database, Rows
 from server.store.errors import CannotStore, StoreError
 from server.store.rows import graph_values, job_of, job_values
 from server.store.session import Session
-from server.store.tables import EVENT, JOB
+from server.store.tables import EVENT, JOB, LOG_HEAD
 
 MOST_IN_A_BATCH = 512
 MOST_WAITING = 20_000
@@ -150,19 +150,21 @@ class Writer:
         return outcomes, bool(batch.events)
 
     def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:
-        head = connection.exec_driver_sql(self._database.lock_head).one()
         ids = sorted(set().union(*(submission.job_ids() for submission in submissions)))
         jobs: dict[JobId, Job | None] = {}
         incarnations: dict[JobId, int] = {}
-        if ids:
-            for row in connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}):
-                jobs[row[0]] = None if row[2] is None else job_of(row[2:])
-                incarnations[row[0]] = row[1] or 0
-        return Batch(Position(head[0]), Epoch(head[1]), jobs, incarnations, datetime.now(UTC))
+        position, epoch = 0, 0
+        for row in connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}):
+            position, epoch, job_id, incarnation = row[:4]
+            if job_id is not None:
+                jobs[job_id] = None if row[4] is None else job_of(row[4:])
+                incarnations[job_id] = incarnation or 0
+        return Batch(Position(position), Epoch(epoch), jobs, incarnations, datetime.now(UTC))
 
 
 def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
-    """For each of the ids: the newest incarnation of that id, and its row in `job`, if it has them."""
+    """The log's head; and for each of the ids the newest incarnation of that id and its row in `job`, if it has
+    them. One row with the head alone, when there are no ids."""
     ids = database.ids_table()
     newest = (
         sa.select(EVENT.c.incarnation)
@@ -171,8 +173,8 @@ def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
         .limit(1)
         .scalar_subquery()
     )
-    with_jobs = ids.outerjoin(JOB, JOB.c.job_id == ids.c.value)
-    return sa.select(ids.c.value, newest, *JOB.columns).select_from(with_jobs)
+    all_ids = LOG_HEAD.outerjoin(ids, sa.true()).outerjoin(JOB, JOB.c.job_id == ids.c.value)
+    return sa.select(LOG_HEAD.c.position, LOG_HEAD.c.epoch, ids.c.value, newest, *JOB.columns).select_from(all_ids)
 
 
 def _rows_of(batch: Batch) -> Rows:

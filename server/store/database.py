@@ -36,8 +36,8 @@ class Database(ABC):
     begin_read: str
     """Begins a transaction whose reads all see one state."""
     begin_write: str
-    lock_head: str
-    """Reads log_head's (position, epoch) and keeps every other writer out until the transaction's end."""
+    """Begins a transaction and keeps every other writer out until its end."""
+    begin_migration: str
 
     def __init__(self, shown: str) -> None:
         self.shown = shown

@@ -39,8 +39,9 @@ CONNECT_ARGUMENTS = {
 class PostgresDatabase(Database):
     driver_error = psycopg.Error
     begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-    lock_head = "SELECT position, epoch FROM log_head FOR UPDATE"
+    begin_migration = "BEGIN"
+    # the lock is a statement of its own: one that waits for a lock reads the rest as it was before the wait
+    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT FROM log_head FOR UPDATE"
 
     def __init__(self, url: sa.URL) -> None:
         shown = url.set(drivername="postgresql").difference_update_query(["password"])

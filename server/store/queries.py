@@ -70,14 +70,22 @@ def events(connection: sa.Connection, after: Position, limit: int, job_id: JobId
     """Up to `limit` events behind `after`, in order; of one job, if asked, over all its incarnations."""
     query = sa.select(EVENT).where(EVENT.c.position > after).order_by(EVENT.c.position).limit(limit)
     if job_id is not None:
-        query = _of_job(job_id, after, limit)
+        query = _of_job(connection, job_id, after, limit)
     return [recorded_of(row) for row in connection.execute(query)]
 
 
-def _of_job(job_id: JobId, after: Position, limit: int) -> sa.Select[tuple[object, ...]]:
-    # a job's positions grow with (incarnation, version), so its own index has the order too
-    of_job = sa.select(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.position > after)
-    return of_job.order_by(EVENT.c.incarnation, EVENT.c.version).limit(limit)
+def _of_job(
+    connection: sa.Connection, job_id: JobId, after: Position, limit: int
+) -> sa.Select[tuple[object, ...]]:
+    # a job's positions grow with (incarnation, version), so the index of its versions has their order too
+    place = sa.tuple_(EVENT.c.incarnation, EVENT.c.version)
+    of_job = sa.select(EVENT).where(EVENT.c.job_id == job_id).order_by(EVENT.c.incarnation, EVENT.c.version)
+    last_seen = connection.execute(
+        sa.select(EVENT.c.incarnation, EVENT.c.version).where(EVENT.c.position == after, EVENT.c.job_id == job_id)
+    ).one_or_none()
+    if last_seen is not None:  # the next page begins at once, and not after a walk through all pages before
+        return of_job.where(place > sa.tuple_(*last_seen)).limit(limit)
+    return of_job.where(EVENT.c.position > after).limit(limit)
 
 
 def last_incarnation(connection: sa.Connection, job_id: JobId) -> tuple[Recorded, ...]:

@@ -74,7 +74,7 @@ def _upgrade(database: Database, connection: sa.Connection) -> bool:
     _refuse_newer(database, revision)
     if revision == REVISIONS[-1]:
         return False
-    connection.exec_driver_sql(database.begin_write)
+    connection.exec_driver_sql(database.begin_migration)
     _run_alembic(connection)
     connection.exec_driver_sql("COMMIT")
     return True

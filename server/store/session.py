@@ -90,6 +90,7 @@ class Session:
                 self._connection.exec_driver_sql(statement)
                 return self._connection
             except DBAPIError as error:
+                self._roll_back()
                 if not _is_busy(error):
                     self.close()  # a new one may do better: SQLite's stays read-only when the file no longer is
                 if not error.connection_invalidated:
@@ -124,7 +125,9 @@ class Session:
 
 
 def _is_busy(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_BUSY"
+    """Whether another writer held its lock for too long, which says nothing against our connection."""
+    cause = error.orig
+    return getattr(cause, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(cause, "sqlstate", "") == "55P03"
 
 
 def _in_transaction(connection: sa.Connection) -> bool:

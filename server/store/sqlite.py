@@ -29,7 +29,7 @@ class SqliteDatabase(Database):
     driver_error = sqlite3.Error
     begin_read = "BEGIN"
     begin_write = "BEGIN IMMEDIATE"
-    lock_head = "SELECT position, epoch FROM log_head"
+    begin_migration = "BEGIN IMMEDIATE"
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"sqlite:///{path}")

@@ -151,7 +151,8 @@ async def test_connections_that_were_ended_while_idle(store: Store, url: str, po
 @POSTGRES
 async def test_a_connection_that_is_ended_in_mid_work(store: Store, url: str, postgres: Postgres) -> None:
     await store.submit(create(), CLIENT)
-    with locked(url):
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE event IN SHARE MODE")
         waiting = asyncio.create_task(store.submit(create(B), CLIENT))
         async with asyncio.timeout(10):
             while not _end_connections(postgres, url, "wait_event_type = 'Lock'"):  # noqa: ASYNC110

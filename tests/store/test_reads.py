@@ -75,6 +75,9 @@ async def test_events_of_an_id_run_through_its_incarnations(store: Store) -> Non
 
     assert positions == sorted(positions)
     assert len(positions) == 12
+    for after in range(15):
+        page = await store.events(Position(after), 3, job_id=A)
+        assert [one.position for one in page] == [one for one in positions if one > after][:3]
 
 
 async def test_the_last_incarnation_of_an_id(store: Store) -> None:
