@@ -49,6 +49,9 @@ class Follower:
         async with self._catching_up:
             changes = await self._store.changes_since(self.position)
             changed: set[JobId] = set()
+            if changes.complete:  # an older state was restored: what we know is of another history
+                changed |= self.jobs.keys()
+                self.jobs = {}
             for job in changes.jobs:
                 if self._position_of(job.job_id) < job.position:
                     self.jobs[job.job_id] = job
