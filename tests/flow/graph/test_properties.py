@@ -42,22 +42,26 @@ def outcome(source: str) -> Plan | None:
     return found.plan
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text(text: str) -> None:
     outcome(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="[]{}=\"'\\.#,\n ab1\x00\ud800"))
 def test_any_text_like_toml_or_json(text: str) -> None:
     outcome(text)
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["json", "toml", "auto", "yaml"]))
 def test_any_text_in_any_format(text: str, format: str) -> None:
     with pytest.raises(FlowError):
         compile_graph(text, format)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(),
@@ -73,13 +77,14 @@ def test_any_json(value: object) -> None:
         assert all(isinstance(each, str) for pair in found.items() for each in pair)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(DOT_LIKE)
 def test_any_words_of_dot(text: str) -> None:
     outcome(graph_file("digraph { " + text))
     outcome(graph_file(text))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_dot_text(text: str) -> None:
     with contextlib.suppress(FlowError):
@@ -93,6 +98,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '\\"') + '"'
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES.filter(lambda name: "\\" not in name), unique=True, min_size=1, max_size=5))
 def test_any_name_can_be_quoted(names: list[str]) -> None:
     graph = read_dot(
@@ -101,6 +107,7 @@ def test_any_name_can_be_quoted(names: list[str]) -> None:
     assert {name: node.attributes for name, node in graph.nodes.items()} == {name: {name: name} for name in names}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_stored_values_have_no_empty_pieces(value: str) -> None:
     stored = stored_value(value.replace("\x03", ""))
@@ -127,7 +134,7 @@ def graphs(draw: st.DrawFn) -> str:
     return "digraph {" + "\n".join(lines) + "}"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(graphs())
 def test_plans_are_well_formed_and_survive_json(dot: str) -> None:
     plan = outcome(graph_file(dot))
