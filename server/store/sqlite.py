@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,12 @@ from server.store.database import (
     one_line,
 )
 from server.store.rows import Values
-from server.store.tables import EVENT, GRAPH, JOB, time_text
+from server.store.tables import EVENT, GRAPH, JOB, UtcTime, time_text
+
+GRAPH_TIMES, EVENT_TIMES, JOB_TIMES = (
+    tuple(column.name for column in table.columns if isinstance(column.type, UtcTime))
+    for table in (GRAPH, EVENT, JOB)
+)
 
 
 class SqliteDatabase(Database):
@@ -82,10 +86,11 @@ class SqliteDatabase(Database):
             raise self.unavailable("its file was moved, replaced or deleted under us; restart the server")
 
     def write(self, connection: sa.Connection, rows: Rows) -> None:
+        texts: dict[datetime, str] = {}  # most times of a batch are the same one
         for statement, values in (
-            (self._insert_graph, [_stored(row) for row in rows.graphs]),
-            (self._insert_event, [_stored(row) for row in rows.events]),
-            (self._upsert_job, [_stored(row) for row in rows.jobs]),
+            (self._insert_graph, [_stored(row, GRAPH_TIMES, texts) for row in rows.graphs]),
+            (self._insert_event, [_stored(row, EVENT_TIMES, texts) for row in rows.events]),
+            (self._upsert_job, [_stored(row, JOB_TIMES, texts) for row in rows.jobs]),
             (self._delete_job, [{"job_id": job_id} for job_id in rows.gone]),
             (self._move_head, [{"position": rows.head, "epoch": rows.epoch}]),
         ):
@@ -110,8 +115,14 @@ def _named(table: sa.Table) -> str:
     return ", ".join(f":{name}" for name in names_of(table))
 
 
-def _stored(row: Values) -> Mapping[str, Any]:
-    return {name: time_text(value) if type(value) is datetime else value for name, value in row.items()}
+def _stored(row: Values, times: tuple[str, ...], texts: dict[datetime, str]) -> Values:
+    """`row` with its `times` as text."""
+    stored = row.copy()
+    for name in times:
+        at = row[name]
+        if at is not None:
+            stored[name] = texts.get(at) or texts.setdefault(at, time_text(at))
+    return stored
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
