@@ -55,6 +55,11 @@ class BatchNode(Node):
 
     forced = False
 
+    @property
+    def node(self) -> Node:
+        """A batch node is its own job."""
+        return self
+
     def prepare(self) -> None:
         self.owner = NodeOwner(self)
         self._rows: deque[Row] = deque()

@@ -42,7 +42,7 @@ class CollapseStream(Stream):
 
     def take(self) -> StreamCall | None:
         self.is_ready = False
-        if self.busy or not self.node.may_run(self) or self.node.park(self):
+        if self.busy or self.is_over or not self.node.may_run(self) or self.node.park(self):
             return None
         if self._error is None and self.rows and (self._complete or not self.node.description.collapse_all):
             rows = list(self.rows)

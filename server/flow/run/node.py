@@ -122,10 +122,6 @@ class Node:
                 return True
         return False
 
-    def held_back(self) -> bool:
-        """Whether this node waits for room behind itself, rather than for input."""
-        return any(out.full() is not None for out in self.outputs)
-
     def fail(self, code: StatusCode, message: str) -> None:
         self.errors += 1
         self._ender.end(code, message)

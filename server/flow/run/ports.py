@@ -51,9 +51,6 @@ class InPort:
             for job in waiters:
                 self.node.scheduler.unpark(job)
 
-    def starving(self) -> bool:
-        return not self.node.held_back()
-
 
 class OutPort:
     def __init__(self, name: str) -> None:

@@ -27,13 +27,16 @@ class Call(Protocol):
 
 
 class Port(Protocol):
-    """A queue that a job may have to wait for."""
+    """A queue that a job may have to wait for; `node` is whose it is."""
 
-    def starving(self) -> bool:
-        """Whether its node cannot go on with what it has."""
+    @property
+    def node(self) -> object: ...
 
 
 class Job(Protocol):
+    @property
+    def node(self) -> object: ...
+
     forced: bool
     """True: go on although the queues behind are full. Set to undo a standstill."""
 
@@ -183,9 +186,13 @@ class Scheduler:
 
     def _undo_standstill(self) -> bool:
         """Nothing runs, and somebody waits for room at a node that waits for something else: a node with
-        several inputs whose other input comes from the one that waits. Queue sizes are not worth a deadlock."""
+        several edges to it, one of which comes from the one that waits. Queue sizes are not worth a deadlock.
+
+        A node without anything parked, while nothing runs, waits for input. There is one: the last in the graph.
+        """
+        waiting = {job.node for job in self.parked}
         for job, port in self.parked.items():
-            if port.starving():
+            if port.node not in waiting:
                 job.forced = True
                 self.unpark(job)
                 return True

@@ -50,7 +50,7 @@ class Feed(Stream):
 
     def take(self) -> StreamCall | None:
         self.is_ready = False
-        if self.busy or not self.node.started or self.node.park(self):
+        if self.busy or self.is_over or not self.node.started or self.node.park(self):
             return None
         if (call := self._take_event()) is not None:
             return call

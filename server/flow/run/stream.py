@@ -91,6 +91,8 @@ class Stream:
         self.continues = False
         self.busy = False
         self.is_ready = False
+        self.is_over = False
+        """Ended and forgotten. A stream may be queued twice, once as ready and once from waiting for room."""
         self.last_place: Position | None = None
         self.meta: DataMeta | None = None
         self.lengths = [0] * len(node.outputs)
@@ -118,7 +120,7 @@ class Stream:
 
     def take(self) -> StreamCall | None:
         self.is_ready = False
-        if self.busy or self.node.park(self):
+        if self.busy or self.is_over or self.node.park(self):
             return None
         if (call := self._take_event()) is not None:
             return call
@@ -296,4 +298,5 @@ class StreamNode(Node):
         return self._streams.get(stream.scope) is stream
 
     def forget(self, stream: Stream) -> None:
+        stream.is_over = True
         self._streams.pop(stream.scope, None)

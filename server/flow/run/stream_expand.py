@@ -12,7 +12,7 @@ class ExpandStream(Stream):
         self._child: Child | None = None
 
     def take(self) -> StreamCall | None:
-        if self._child is not None and not self.busy and not self.events:
+        if self._child is not None and not self.busy and not self.is_over and not self.events:
             if not self.scope.session.shut:
                 self.is_ready = False
                 self.scope.session.waiting.add(self)

@@ -13,7 +13,7 @@ from server.flow.run.streams import Session
 from server.flow.status import StatusCode
 from server.flow.unitapi import Buffer, Configuration, SessionContext
 
-SECONDS = 30
+SECONDS = 10
 
 KINDS: dict[str, dict[str, Any]] = {
     "Src": {"inputs": (), "flow_type": FlowType.NORMAL},

@@ -203,7 +203,7 @@ graphs = st.recursive(leaves, _larger, max_leaves=6)
 sessions = st.lists(st.lists(st.text("ab", min_size=1, max_size=7), max_size=12), min_size=1, max_size=4)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs, sessions)
 def test_a_random_graph_does_what_the_model_says(part: Part, given_texts: list[list[str]]) -> None:
     graph = Graph()
