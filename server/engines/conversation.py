@@ -1,6 +1,7 @@
 """Asking an engine, from asyncio: over a connection of its own each time, so that nothing has to be matched up."""
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,6 +49,12 @@ class Line:
     def close(self) -> None:
         self._writer.close()
 
+    async def closed(self) -> None:
+        """Closes, and returns when the event loop holds nothing of it any more."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
 
 async def dial(path: Path) -> Line:
     """Raises: OSError."""
@@ -61,7 +68,7 @@ async def dialled(path: Path) -> AsyncIterator[Line]:
     try:
         yield line
     finally:
-        line.close()
+        await line.closed()
 
 
 async def next_message(line: Line) -> EngineMessage:

@@ -17,6 +17,8 @@ from server.engines.rundir import RunDir
 
 _ANSWERS_WITHIN = 10.0
 _STARTS_WITHIN = 30.0
+_RETRIES_FOR = 3.0
+_RETRY_AFTER = 0.02
 _NO_HOST = (ConnectionError, FileNotFoundError)
 
 
@@ -34,14 +36,23 @@ class HostLink:
         """
         async with self._turn:
             try:
-                try:
-                    return await self._ask_once(request, start_host)
-                except ConnectionError:
-                    return await self._ask_once(request, start_host)
+                return await self._ask_until_answered(request, start_host)
             except TimeoutError:
                 raise EngineHostGone("the engine host does not answer") from None
             except (OSError, ProtocolError, msgspec.DecodeError) as error:
                 raise EngineHostGone(f"the engine host is not there: {error}") from error
+
+    async def _ask_until_answered(self, request: HostRequest, start_host: bool) -> HostAnswer:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _RETRIES_FOR
+        while True:
+            try:
+                return await self._ask_once(request, start_host)
+            except (ConnectionResetError, BrokenPipeError):
+                # the host died; a child that it was just forking may hold its socket for a moment longer
+                if loop.time() > deadline:
+                    raise
+                await asyncio.sleep(_RETRY_AFTER)
 
     async def _ask_once(self, request: HostRequest, start_host: bool) -> HostAnswer:
         try:
@@ -52,7 +63,7 @@ class HostLink:
                 return host_answer.decode(await line.receive())
         except BaseException:
             # an answer that comes late must not be taken for the next one
-            self.close()
+            await self.close()
             raise
 
     async def _connect(self, start_host: bool) -> Line:
@@ -71,10 +82,10 @@ class HostLink:
                     # somebody else is starting it at the same time
                     await asyncio.sleep(0.02)
 
-    def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+    async def close(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.closed()
 
 
 def _start_host(run_dir: RunDir, runtime: str) -> None:

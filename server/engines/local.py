@@ -113,13 +113,13 @@ class LocalDriver:
     async def shutdown(self) -> None:
         with contextlib.suppress(EngineHostGone):
             await self._link.ask(ShutDown(), start_host=False)
-        self._link.close()
+        await self._link.close()
 
     async def close(self) -> None:
         for handle in self._handles:
             await handle.close()
         self._handles.clear()
-        self._link.close()
+        await self._link.close()
 
 
 async def _ask_quietly(socket: Path, request: Adopt | Ping) -> tuple[Hello | None, EngineMessage | None]:

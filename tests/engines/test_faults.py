@@ -229,13 +229,17 @@ async def test_descriptors_without_a_request_are_closed(driver: LocalDriver, sta
 async def test_a_second_host_gives_way(driver: LocalDriver, state_dir: Path) -> None:
     await driver.start(spec_of("a"))
     other = LocalDriver(state_dir, "tests.engines.tiny_flow:TinyRuntime")
-    await asyncio.gather(driver.start(spec_of("b")), other.start(spec_of("c")))
+    handles = await asyncio.gather(driver.start(spec_of("b")), other.start(spec_of("c")))
+    for handle in handles:
+        assert isinstance(await next_news(handle), Ready)
     assert sum("engine host" in title for title in processes_of(state_dir).values()) == 1
     await other.close()
 
 
 async def test_two_drivers_bring_up_one_host(driver: LocalDriver, state_dir: Path) -> None:
     other = LocalDriver(state_dir, "tests.engines.tiny_flow:TinyRuntime")
-    await asyncio.gather(driver.start(spec_of("b")), other.start(spec_of("c")))
+    handles = await asyncio.gather(driver.start(spec_of("b")), other.start(spec_of("c")))
+    for handle in handles:
+        assert isinstance(await next_news(handle), Ready)
     assert sum("engine host" in title for title in processes_of(state_dir).values()) == 1
     await other.close()
