@@ -58,11 +58,17 @@ class Shared:
 
     async def __call__(self) -> Position:
         if self._running is None:
-            self._running = asyncio.create_task(self._run(None), name="log head")
+            self._running = self._start(None)
             return await asyncio.shield(self._running)
         if self._next is None:
-            self._next = asyncio.create_task(self._run(self._running), name="log head")
+            self._next = self._start(self._running)
         return await asyncio.shield(self._next)
+
+    def _start(self, before: "asyncio.Task[Position] | None") -> "asyncio.Task[Position]":
+        task = asyncio.create_task(self._run(before), name="log head")
+        # when all who asked have given up, nobody is left to hear of an error
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     async def _run(self, before: "asyncio.Task[Position] | None") -> Position:
         if before is not None:

@@ -33,6 +33,7 @@ CONNECT_ARGUMENTS = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
+    "tcp_user_timeout": 11_000,
 }
 
 

@@ -10,6 +10,9 @@ from server.jobs.state import Job
 from server.store.rows import graph_of, job_of, recorded_of
 from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD
 
+LAST_EVENTS = 100
+"""How much of a job's end `last_incarnation` reads: months of restarts must not make a boot slow."""
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """All live jobs, ordered by id, as the events up to `head` left them. `epoch` is the newest leader's."""
@@ -96,5 +99,9 @@ def last_incarnation(connection: sa.Connection, job_id: JobId) -> tuple[Recorded
         .limit(1)
         .scalar_subquery()
     )
-    query = sa.select(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.incarnation == newest)
-    return tuple(recorded_of(row) for row in connection.execute(query.order_by(EVENT.c.version)))
+    of_it = sa.select(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.incarnation == newest)
+    last = of_it.order_by(EVENT.c.version.desc()).limit(LAST_EVENTS)
+    found = {row.version: recorded_of(row) for row in connection.execute(last)}
+    if found and 1 not in found:
+        found |= {row.version: recorded_of(row) for row in connection.execute(of_it.where(EVENT.c.version == 1))}
+    return tuple(found[version] for version in sorted(found))

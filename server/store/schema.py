@@ -62,7 +62,6 @@ def check(database: Database, connection: sa.Connection) -> None:
 
 
 def _upgrade_sqlite(database: SqliteDatabase) -> bool:
-    database.path.parent.mkdir(parents=True, exist_ok=True)
     with _file_lock(Path(f"{database.path}.migrate.lock")):
         database.connect_driver(create=True).close()
         with database.connect() as connection:

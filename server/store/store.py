@@ -142,7 +142,8 @@ class Store:
         return await self._reader.run(lambda connection: queries.events(connection, after, limit, job_id))
 
     async def last_incarnation(self, job_id: JobId) -> tuple[Recorded, ...]:
-        """The events of the newest job of that id, live or gone; none when there never was one."""
+        """How the newest job of that id, live or gone, began and ended: its first event and its last hundred; none
+        when there never was one."""
         return await self._reader.run(lambda connection: queries.last_incarnation(connection, job_id))
 
     async def verify(self) -> list[Difference]:

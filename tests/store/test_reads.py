@@ -91,6 +91,19 @@ async def test_the_last_incarnation_of_an_id(store: Store) -> None:
     assert [(one.incarnation, one.type) for one in last] == [(2, "job-created"), (2, "delete-requested")]
 
 
+async def test_a_long_life_is_told_by_its_beginning_and_its_end(store: Store) -> None:
+    await store.submit(create(), CLIENT)
+    await store.submit_all([started(), ready()], RUNNER)
+    silence = [seen(e.EngineUnreachable(attempt=1, reason="no answer")), ready()]
+    await store.submit_all(silence * 200, RUNNER)
+    await store.submit_all([delete(), seen(e.JobDeleted())], RUNNER)
+
+    last = await store.last_incarnation(A)
+
+    assert [last[0].version, *(one.version for one in last[-2:])] == [1, 404, 405]
+    assert len(last) == 101
+
+
 async def test_the_head_follows_other_processes(store: Store, url: str) -> None:
     other = await Store.open(url)
     for expected in range(1, 20):
