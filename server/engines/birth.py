@@ -18,7 +18,7 @@ from server.engines.children import become_subreaper
 from server.engines.engine import Engine
 from server.engines.identity import identity_of
 from server.engines.protocol import EngineHead, EngineSpec
-from server.engines.records import write_head
+from server.engines.records import write_owner
 from server.engines.rundir import RunDir
 from server.engines.runtime import Runtime
 
@@ -39,7 +39,7 @@ def run_engine(spec: EngineSpec, control: socket.socket, lock: int, run_dir: Run
         epoch=spec.epoch,
         identity=identity_of(os.getpid(), run_dir.path),
     )
-    write_head(lock, head)
+    write_owner(lock, head)
     _log_to(run_dir.engine_log(spec.job_id))
     setproctitle.setproctitle(f"modelbox-server: engine of job {spec.job_id} [{run_dir.state_dir}]")
     _reseed()

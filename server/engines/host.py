@@ -28,6 +28,7 @@ from server.engines.birth import run_engine
 from server.engines.channel import Channel, Waiting
 from server.engines.children import Children, become_subreaper
 from server.engines.claims import AddressInUse, ClaimRefused, Claims
+from server.engines.identity import identity_of
 from server.engines.protocol import (
     Acknowledge,
     Claim,
@@ -51,7 +52,7 @@ from server.engines.protocol import (
     engine_message,
     host_request,
 )
-from server.engines.records import take_lock
+from server.engines.records import take_lock, write_owner
 from server.engines.rundir import RunDir, listen_unix, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME, Runtime, load_runtime
 
@@ -258,6 +259,7 @@ def main() -> None:
     lock = _lock(run_dir)
     if lock is None:
         return _say("another engine host serves this state directory")
+    write_owner(lock, identity_of(os.getpid(), run_dir.path))
     setproctitle.setproctitle(f"modelbox-server: engine host [{run_dir.state_dir}]")
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO)
     raise_descriptor_limit()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import select
+import signal as signals
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ import msgspec
 
 from server.engines.conversation import Line, dial
 from server.engines.driver import EngineHostGone
+from server.engines.identity import signal
 from server.engines.protocol import HostAnswer, HostRequest, ProtocolError, host_answer
+from server.engines.records import read_host
 from server.engines.rundir import RunDir
 
 _ANSWERS_WITHIN = 10.0
@@ -38,6 +41,7 @@ class HostLink:
             try:
                 return await self._ask_until_answered(request, start_host)
             except TimeoutError:
+                self._end_silent_host()
                 raise EngineHostGone("the engine host does not answer") from None
             except (OSError, ProtocolError, msgspec.DecodeError) as error:
                 raise EngineHostGone(f"the engine host is not there: {error}") from error
@@ -81,6 +85,12 @@ class HostLink:
                 except _NO_HOST:
                     # somebody else is starting it at the same time
                     await asyncio.sleep(0.02)
+
+    def _end_silent_host(self) -> None:
+        """Makes room for a new one: as long as it lives, it holds the lock, and nothing can be started."""
+        host = read_host(self._run_dir)
+        if host is not None:
+            signal(host, signals.SIGKILL)
 
     async def close(self) -> None:
         line, self._line = self._line, None

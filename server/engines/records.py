@@ -8,6 +8,7 @@ import msgspec
 
 from server.engines.protocol import EndRecord, EngineHead
 from server.engines.rundir import RunDir, write_atomically
+from server.jobs.events import EngineIdentity
 
 
 def take_lock(path: Path) -> int | None:
@@ -25,10 +26,19 @@ def take_lock(path: Path) -> int | None:
     return descriptor
 
 
-def write_head(lock: int, head: EngineHead) -> None:
-    content = msgspec.json.encode(head)
+def write_owner(lock: int, owner: EngineHead | EngineIdentity) -> None:
+    """Says in a lock's file who holds it."""
+    content = msgspec.json.encode(owner)
     os.pwrite(lock, content, 0)
     os.ftruncate(lock, len(content))
+
+
+def read_host(run_dir: RunDir) -> EngineIdentity | None:
+    """The engine host that holds, or held last, the lock of this run directory."""
+    try:
+        return msgspec.json.decode((run_dir.path / "host.lock").read_bytes(), type=EngineIdentity)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def read_head(run_dir: RunDir, job_id: str) -> EngineHead | None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from server.engines.driver import Ended, Exited, Failed, Ready
+from server.engines.driver import Ended, EngineHostGone, Exited, Failed, Ready
 from server.engines.identity import is_alive
 from server.engines.local import LocalDriver
 from server.engines.protocol import EngineState
@@ -96,6 +97,41 @@ async def test_a_host_that_was_killed_is_not_waited_for(driver: LocalDriver, sta
     assert isinstance(await next_news(handle), Ready)
     kill_host(state_dir)
     assert isinstance(await next_news(handle), Exited)
+
+
+async def test_a_host_that_hangs_is_replaced(
+    driver: LocalDriver, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await driver.start(spec_of("a"))
+    assert isinstance(await next_news(handle), Ready)
+    stuck = host_pid(state_dir)
+    os.kill(stuck, signal.SIGSTOP)
+    with monkeypatch.context() as patience:
+        patience.setattr("server.engines.hostlink._ANSWERS_WITHIN", 0.3)
+        with pytest.raises(EngineHostGone, match="does not answer"):
+            await driver.start(spec_of("b"))
+    other = await driver.start(spec_of("b"))
+    assert isinstance(await next_news(other), Ready)
+    assert await handle.ping(5)
+    assert host_pid(state_dir) != stuck
+
+
+async def test_hosts_die_at_random_moments(driver: LocalDriver, state_dir: Path) -> None:
+    chance = random.Random()
+    for attempt in range(1, 6):
+        jobs = [f"job{number}" for number in range(6)]
+        await driver.release("nobody")
+        starts = [asyncio.create_task(driver.start(spec_of(job, attempt=attempt))) for job in jobs]
+        await asyncio.sleep(chance.uniform(0, 0.05))
+        kill_host(state_dir)
+        handles = await asyncio.gather(*starts)
+        for handle in handles:
+            assert isinstance(await next_news(handle), Ready)
+        engines = engines_of(state_dir)
+        assert sorted(engines) == jobs
+        assert all(len(pids) == 1 for pids in engines.values()), engines
+        assert {hello.head.identity for hello in await driver.list()} == {each.identity for each in handles}
+        await asyncio.gather(*(handle.kill() for handle in handles))
 
 
 async def test_an_engine_that_ignores_everything_is_stopped(driver: LocalDriver, state_dir: Path) -> None:
