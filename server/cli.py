@@ -1,8 +1,6 @@
 """The commands: thin, each reads the configuration and calls one function."""
 
 import asyncio
-import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from server.config import Config, inherited_config, load_config
+from server.config import Config, load_config
 from server.errors import StartError
-from server.process import configure_logging, end_with_parent, set_title
+from server.process import configure_logging, set_title
 
 if TYPE_CHECKING:
     from server.store import Store
@@ -34,10 +32,6 @@ _LISTEN = [
 _FLOWS = [click.option("--flow-path", help="Folder of flows that are jobs at boot.")]
 _STOP_ENGINES = [
     click.option("--stop-engines", is_flag=True, help="On SIGTERM stop the engines too, as on Ctrl-C.")
-]
-_CHILD = [
-    click.option("--settled-fd", type=int, hidden=True),
-    click.option("--parent-pid", type=int, hidden=True),
 ]
 
 
@@ -71,34 +65,29 @@ def serve(stop_engines: bool, **given: Any) -> int:
         with _told_in_one_line():
             upgrade(config.database_url)
         host, port = listener.getsockname()[:2]
-        click.echo(f"serving on http://{host}:{port}, state in {config.state_dir}", err=True)
-        return run_all(config, listener, stop_engines=stop_engines)
+        line = f"serving on http://{host}:{port}, state in {config.state_dir}"
+        return run_all(config, listener, stop_engines=stop_engines, started=lambda: click.echo(line, err=True))
 
 
 @cli.command()
-@_options(_COMMON, _LISTEN, _CHILD)
-@click.option("--listen-fd", type=int, hidden=True)
-def api(listen_fd: int | None, settled_fd: int | None, parent_pid: int | None, **given: Any) -> int:
+@_options(_COMMON, _LISTEN)
+def api(**given: Any) -> int:
     """Start the REST API alone."""
     from server.api.listener import listen
     from server.api.main import run
 
-    config = _process_config("api", parent_pid, given)
-    if listen_fd is not None:
-        listener = socket.socket(fileno=listen_fd)
-    else:
-        listener = listen(config.server.host, config.server.port)
-    return run(config, listener, settled_fd)
+    config = _process_config("api", given)
+    return run(config, listen(config.server.host, config.server.port), None)
 
 
 @cli.command()
-@_options(_COMMON, _FLOWS, _STOP_ENGINES, _CHILD)
-def runner(stop_engines: bool, settled_fd: int | None, parent_pid: int | None, **given: Any) -> int:
+@_options(_COMMON, _FLOWS, _STOP_ENGINES)
+def runner(stop_engines: bool, **given: Any) -> int:
     """Start a runner alone; a second one on the same database waits for its turn to lead."""
     from server.runner.main import run
 
-    config = _process_config("runner", parent_pid, given)
-    return run(config, settled_fd, keep_engines=not stop_engines)
+    config = _process_config("runner", given)
+    return run(config, None, keep_engines=not stop_engines)
 
 
 @cli.group()
@@ -179,14 +168,12 @@ def _config(given: dict[str, Any]) -> Config:
     return config
 
 
-def _process_config(what: str, parent_pid: int | None, given: dict[str, Any]) -> Config:
-    """The configuration that `serve` handed on, or for a process that runs apart its own."""
-    if parent_pid is not None:
-        end_with_parent(parent_pid)
-    config = inherited_config(os.environ) if parent_pid is not None else None
-    config = config or _config(given)
-    configure_logging(config.server.log_level)
-    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _process_config(what: str, given: dict[str, Any]) -> Config:
+    config = _config(given)
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StartError(f"state directory {config.state_dir} cannot be used: {error.strerror}") from error
     set_title(what, config.state_dir)
     return config
 

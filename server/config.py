@@ -4,8 +4,8 @@
 """
 
 import os
-import types
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -15,6 +15,7 @@ import tomli
 from server.errors import StartError
 from server.jobs.restart import RestartPolicy
 
+Network = IPv4Network | IPv6Network
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -36,6 +37,11 @@ class ServerSection(Section, frozen=True, kw_only=True):
 
 class AclSection(Section, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Raises: ValueError, for an entry that is neither an address nor a network."""
+        return tuple(ip_network(entry, strict=False) for entry in self.allow)
 
 
 class JobsSection(Section, frozen=True, kw_only=True):
@@ -105,6 +111,15 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _convert(tree: dict[str, Any], source: str) -> Config:
+    config = _convert_types(tree, source)
+    try:
+        assert config.acl.networks is not None
+    except ValueError as error:
+        raise StartError(f"{source}: acl.allow: {error}; give addresses or networks such as 10.0.0.0/8") from error
+    return config
+
+
+def _convert_types(tree: dict[str, Any], source: str) -> Config:
     try:
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
@@ -147,16 +162,3 @@ def _from_text(text: str, default: object) -> object:
 def _state_home(environ: Mapping[str, str]) -> Path:
     home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "modelbox-server"
-
-
-CONFIG_VARIABLE = "MODELBOX_RESOLVED_CONFIG"
-"""Carries the configuration in force, as JSON, from `serve` to the processes that it starts."""
-
-
-def inherited_config(environ: Mapping[str, str] = types.MappingProxyType(os.environ)) -> Config | None:
-    text = environ.get(CONFIG_VARIABLE)
-    return msgspec.json.decode(text, type=Config) if text else None
-
-
-def config_for_children(config: Config) -> dict[str, str]:
-    return {CONFIG_VARIABLE: msgspec.json.encode(config).decode()}

@@ -5,12 +5,26 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO, cast
 
 import setproctitle
 import structlog
 
 _PR_SET_PDEATHSIG = 1
+
+
+class _Lines:
+    """stderr, whose reader may go away without taking the process along."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def set_title(what: str, state_dir: Path) -> None:
@@ -38,6 +52,8 @@ def configure_logging(level: str) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lines())),
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        stream=cast(TextIO, _Lines()), level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )

@@ -1,26 +1,27 @@
 """`serve`: the API and a runner on one machine, kept running until a signal ends them.
 
-It holds the listening socket, so that an API that is started again refuses no connection meanwhile.
+It holds the listening socket, so that an API that is started again refuses no connection meanwhile. Its children
+are forked, so that they need not import again what it has imported; it has no threads.
 """
 
 import fcntl
+import multiprocessing
 import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from server.config import Config, config_for_children
+from server.config import Config
 from server.errors import StartError
-from server.process import set_title
+from server.process import end_with_parent, set_title
 
 log = structlog.get_logger()
 
@@ -32,15 +33,18 @@ ending within HEALTHY_SECONDS."""
 HEALTHY_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 """How often a child whose pause is not over is looked at."""
+OUR_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+Main = Callable[[int | None], int]
+"""A child's main function: takes the end of the pipe that tells when engines are known, returns the exit code."""
 
 
 class Child(msgspec.Struct):
-    """One process kept running. `argv` names its command; `fds` are handed on."""
+    """One process kept running."""
 
     name: str
-    argv: list[str]
-    fds: tuple[int, ...]
-    process: subprocess.Popen[bytes] | None = None
+    main: Main
+    process: BaseProcess | None = None
     started: float = 0.0
     delay: float = RESTART_SECONDS[0]
     due: float = 0.0
@@ -68,31 +72,55 @@ def state_dir_lock(state_dir: Path) -> Iterator[None]:
         yield
 
 
-def serve(config: Config, listener: socket.socket, *, stop_engines: bool) -> int:
-    """Runs API and runner until SIGTERM (engines stay, unless `stop_engines`) or SIGINT (they stop too)."""
+def serve(config: Config, listener: socket.socket, *, stop_engines: bool, started: Callable[[], None]) -> int:
+    """Runs API and runner until SIGTERM (engines stay, unless `stop_engines`) or SIGINT (they stop too).
+
+    Calls `started` once both have been started.
+    """
     set_title("serve", config.state_dir)
     signals = _SignalPipe()
-    environ = os.environ | config_for_children(config)
-    runner = Child("runner", ["runner"] + (["--stop-engines"] if stop_engines else []), ())
-    api = Child("api", ["api", "--listen-fd", str(listener.fileno())], (listener.fileno(),))
-    _first_start(runner, api, environ)
+    runner = Child("runner", _runner_main(config, listener, stop_engines))
+    api = Child("api", _api_main(config, listener))
+    _first_start(runner, api)
+    started()
     ends = (signal.SIGTERM, signal.SIGINT)
     while (signum := signals.wait(LOOK_SECONDS if _any_down(runner, api) else None)) not in ends:
         for child in (runner, api):
-            _keep_running(child, environ)
+            _keep_running(child)
     log.info("stopping", engines="stop" if stop_engines or signum == signal.SIGINT else "stay")
     _stop(api, signal.SIGTERM)
     _stop(runner, signum)
     return 0
 
 
-def _first_start(runner: Child, api: Child, environ: dict[str, str]) -> None:
+def _runner_main(config: Config, listener: socket.socket, stop_engines: bool) -> Main:
+    def main(settled_fd: int | None) -> int:
+        from server.runner.main import run
+
+        set_title("runner", config.state_dir)
+        listener.close()
+        return run(config, settled_fd, keep_engines=not stop_engines)
+
+    return main
+
+
+def _api_main(config: Config, listener: socket.socket) -> Main:
+    def main(settled_fd: int | None) -> int:
+        from server.api.main import run
+
+        set_title("api", config.state_dir)
+        return run(config, listener, settled_fd)
+
+    return main
+
+
+def _first_start(runner: Child, api: Child) -> None:
     """The API serves when the runner has found out which engines live: it waits for the end of a pipe whose
     other end the runner holds, and closes then. Started again, neither has anything to wait for."""
     read, write = os.pipe()
-    _start(runner, environ, "--settled-fd", write)
-    _start(api, environ, "--settled-fd", read)
+    _start(runner, write, close=read)
     os.close(write)
+    _start(api, read)
     os.close(read)
 
 
@@ -100,44 +128,54 @@ def _any_down(*children: Child) -> bool:
     return any(child.process is None for child in children)
 
 
-def _start(child: Child, environ: dict[str, str], option: str = "", fd: int = -1) -> None:
-    argv = [sys.executable, "-m", "server.cli", *child.argv, "--parent-pid", str(os.getpid())]
-    fds = child.fds
-    if option:
-        argv += [option, str(fd)]
-        fds = (*fds, fd)
-    # its own process group: a Ctrl-C at the terminal reaches us alone, and we tell the children in order
-    child.process = subprocess.Popen(  # noqa: S603
-        argv, env=environ, pass_fds=fds, process_group=0, stdin=subprocess.DEVNULL
-    )
+def _start(child: Child, settled_fd: int | None = None, close: int | None = None) -> None:
+    fork = multiprocessing.get_context("fork")
+    child.process = fork.Process(target=_run, args=(child, os.getpid(), settled_fd, close), name=child.name)
+    child.process.start()
     child.started = time.monotonic()
 
 
-def _keep_running(child: Child, environ: dict[str, str]) -> None:
+def _run(child: Child, parent_pid: int, settled_fd: int | None, close: int | None) -> None:
+    signal.set_wakeup_fd(-1)
+    for signum in OUR_SIGNALS:
+        signal.signal(signum, signal.SIG_DFL)
+    # its own process group: a Ctrl-C at the terminal reaches the parent alone, which tells its children in order
+    os.setpgid(0, 0)
+    end_with_parent(parent_pid)
+    if close is not None:
+        os.close(close)
+    try:
+        raise SystemExit(child.main(settled_fd))
+    except StartError as error:
+        log.error("cannot start", process=child.name, reason=str(error))
+        raise SystemExit(1) from error
+
+
+def _keep_running(child: Child) -> None:
     now = time.monotonic()
     if child.process is not None:
-        code = child.process.poll()
-        if code is None:
+        if child.process.is_alive():
             return
-        log.error("a process ended, starting it again", process=child.name, code=code)
+        log.error("a process ended, starting it again", process=child.name, code=child.process.exitcode)
+        child.process.close()
         child.process = None
         healthy = now - child.started >= HEALTHY_SECONDS
         child.delay = RESTART_SECONDS[0] if healthy else min(child.delay * 2, RESTART_SECONDS[1])
         child.due = now + child.delay
     if now >= child.due:
-        _start(child, environ)
+        _start(child)
 
 
 def _stop(child: Child, signum: int) -> None:
-    if child.process is None or child.process.poll() is not None:
+    process = child.process
+    if process is None or process.pid is None or not process.is_alive():
         return
-    child.process.send_signal(signum)
-    try:
-        child.process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    os.kill(process.pid, signum)
+    process.join(STOP_SECONDS)
+    if process.exitcode is None:
         log.error("a process does not end, killing it", process=child.name)
-        child.process.kill()
-        child.process.wait()
+        process.kill()
+        process.join()
 
 
 class _SignalPipe:
@@ -148,7 +186,7 @@ class _SignalPipe:
         os.set_blocking(self._read, False)
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for signum in OUR_SIGNALS:
             signal.signal(signum, lambda _signum, _frame: None)
 
     def wait(self, timeout: float | None) -> int:

@@ -40,11 +40,15 @@ class Errors(ErrorHandler):
                     {"Retry-After": str(RETRY_AFTER_SECONDS)},
                 )
             case SanicException() if exception.status_code < 500:
+                headers = dict(exception.headers)
+                if exception.status_code == 405:
+                    # Sanic's router leaves it out for routes with a path parameter
+                    headers.setdefault("Allow", jobs.ALLOW)
                 return error_answer(
                     exception.status_code,
                     InvalidCommand.code,
                     f"{InvalidCommand.text}, {exception}",
-                    dict(exception.headers),
+                    headers,
                 )
             case SanicException(status_code=503):
                 return error_answer(503, InternalError.code, f"{InternalError.text}, {exception}")
@@ -66,6 +70,6 @@ def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic[An
     app.ctx.view = view
     app.ctx.commands = commands
     if config.acl.allow:
-        app.register_middleware(acl.only_from(config.acl.allow), "request", priority=100)
+        app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)
     app.blueprint(jobs.blueprint())
     return app

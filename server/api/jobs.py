@@ -12,6 +12,7 @@ from server.jobs.ids import JobId
 from server.jobs.words import Outcome
 
 BASE = "/v1/modelbox/job"
+ALLOW = "GET, HEAD, PUT, POST, DELETE"
 
 
 def blueprint() -> Blueprint:

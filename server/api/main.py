@@ -11,7 +11,6 @@ import uvloop
 from sanic import Sanic
 from sanic.server.async_server import AsyncioServer
 
-from server.api.acl import parse_networks
 from server.api.app import build_app
 from server.api.commands import JobCommands
 from server.api.listener import BACKLOG
@@ -34,7 +33,6 @@ def run(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
 
     Raises: StartError.
     """
-    parse_networks(config.acl.allow)
     return uvloop.run(_main(config, listener, settled_fd))
 
 

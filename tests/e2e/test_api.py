@@ -29,7 +29,7 @@ def raw(server: Installation, request: bytes) -> bytes:
         try:
             while part := connection.recv(65536):
                 answer += part
-        except TimeoutError:
+        except (TimeoutError, ConnectionResetError):
             pass
         return answer
 

@@ -90,8 +90,8 @@ class JobServer(RuleBasedStateMachine):
 
 TestJobServer = JobServer.TestCase
 TestJobServer.settings = settings(
-    max_examples=6,
-    stateful_step_count=25,
+    max_examples=4,
+    stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
