@@ -30,7 +30,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a database may be made."""
     if kind == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty' / 'test.db'}"
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
     url = server.new_database()

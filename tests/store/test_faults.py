@@ -136,6 +136,14 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         await Store.open(f"sqlite:///{tmp_path / 'other.db'}")
 
 
+async def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """It is more likely a slip in the URL than a wish."""
+    with pytest.raises(StoreUnavailable, match=r"cannot be used: .*No such file or directory"):
+        upgrade(f"sqlite:///{tmp_path / 'missing' / 'x.db'}")
+
+    assert not (tmp_path / "missing").exists()
+
+
 @POSTGRES
 async def test_connections_that_were_ended_while_idle(store: Store, url: str, postgres: Postgres) -> None:
     await store.submit(create(), CLIENT)
@@ -215,6 +223,7 @@ async def test_a_database_that_cannot_be_opened_is_one_clear_line(bad: str, mess
 
 async def test_a_path_with_everything_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "a b%20?#&" / ("long" * 40)
+    folder.mkdir(parents=True)
     url = f"sqlite:///{folder / 'x.db'}"
     upgrade(url)
     store = await Store.open(url)

@@ -114,8 +114,6 @@ def test_opening_a_current_database_does_not_load_alembic(url: str) -> None:
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_alembic_by_hand(empty_url: str, kind: str) -> None:
     root = Path(__file__).parents[2]
-    path = empty_url.removeprefix("sqlite:///")
-    Path(path).parent.mkdir()
 
     subprocess.run(
         [sys.executable, "-m", "alembic", "-x", f"url={empty_url}", "upgrade", "head"],
