@@ -102,6 +102,10 @@ class EngineHandle(Protocol):
 
 
 class EngineDriver(Protocol):
+    async def prepare(self) -> None:
+        """Has everything ready that the first `start` would have to wait for. Idempotent. Called by a leader that
+        has adopted what there was. Raises: EngineHostGone."""
+
     async def start(self, spec: EngineSpec) -> EngineHandle:
         """Starts the engine of one attempt, when the job has no engine. Idempotent for the same job, incarnation
         and attempt: an engine that is already there is handed out. Returns as soon as the process exists.

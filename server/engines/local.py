@@ -21,6 +21,7 @@ from server.engines.protocol import (
     Fenced,
     Hello,
     HowEnded,
+    ListEngines,
     Ping,
     ProtocolError,
     Refused,
@@ -45,6 +46,9 @@ class LocalDriver:
         self._run_dir = RunDir(state_dir)
         self._link = HostLink(self._run_dir, runtime)
         self._handles: list[LocalHandle] = []
+
+    async def prepare(self) -> None:
+        await self._link.ask(ListEngines())
 
     async def start(self, spec: EngineSpec) -> LocalHandle:
         answer = await self._link.ask(Start(spec=spec))

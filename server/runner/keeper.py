@@ -18,7 +18,7 @@ from server.jobs import events as e
 from server.jobs.commands import Observe
 from server.jobs.ids import Epoch, JobId
 from server.jobs.state import Job
-from server.jobs.words import Actual
+from server.jobs.words import Actual, Outcome
 from server.runner import reconcile as r
 from server.runner.engines import Engine
 from server.runner.pings import Pinger
@@ -62,9 +62,20 @@ class Keeper:
             await self._record_losses()
             settled.set()
             self._follower.subscribe(self._wake_all)
+            tasks.create_task(self._prepare(), name="prepare driver")
             self._wake_all(set(self._follower.jobs) | set(self._engines))
             tasks.create_task(Pinger(self._recorder, self._follower, self._engines).run(), name="pings")
             await self._follower.follow()
+
+    async def _prepare(self) -> None:
+        """Spares the first job the start of an engine host, and frees ports that a leader kept by its death."""
+        try:
+            await self._driver.prepare()
+            for job in list(self._follower.jobs.values()):
+                if job.outcome is not Outcome.OPEN and job.job_id not in self._engines:
+                    await self._driver.release(job.job_id)
+        except EngineHostGone as error:
+            log.warning("no engine host yet", reason=str(error))
 
     async def stop_engines(self, reason: str) -> None:
         """Stops every engine and starts none any more; the jobs stay wanted. Bounded by the grace period."""

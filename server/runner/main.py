@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from server.config import Config
+from server.engines.driver import EngineFenced
 from server.engines.local import LocalDriver
 from server.errors import StartError
 from server.jobs.commands import Context
@@ -115,4 +116,4 @@ async def _keep(
 def _is_stale(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_stale(inner) for inner in error.exceptions)
-    return isinstance(error, StaleEpoch)
+    return isinstance(error, StaleEpoch | EngineFenced)
