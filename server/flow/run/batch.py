@@ -66,6 +66,8 @@ class BatchNode(Node):
         self._is_ready = False
         self._lines: dict[Scope, deque[BatchCall]] = {}
         """The calls that each stream has a part of, in the order of their positions."""
+        self._held = 0
+        """Positions that are done and wait for an earlier one of their stream."""
 
     def accept_row(self, row: Row) -> None:
         self._rows.append(row)
@@ -73,7 +75,8 @@ class BatchNode(Node):
 
     def take(self) -> BatchCall | None:
         self._is_ready = False
-        if not self._rows or self.park(self):
+        # whoever finishes the call that they wait for looks again
+        if not self._rows or self._held >= self.inputs[0].capacity or self.park(self):
             return None
         call = BatchCall(self)
         count = 0
@@ -96,12 +99,15 @@ class BatchNode(Node):
             return
         call.outputs = outputs
         call.is_finished = True
+        self._held += sum(len(part) for part in call.parts.values())
         for scope in call.parts:
             line = self._lines[scope]
             while line and line[0].is_finished:
                 self._hand_on(line.popleft(), scope)
             if not line:
                 del self._lines[scope]
+        if self._rows:
+            self._schedule()
 
     def _schedule(self) -> None:
         if not self._is_ready:
@@ -110,6 +116,7 @@ class BatchNode(Node):
 
     def _hand_on(self, call: BatchCall, scope: Scope) -> None:
         part = call.parts[scope]
+        self._held -= len(part)
         for kind, row, number in part:
             meta = merged_meta(row)
             if kind is RowKind.DATA:
