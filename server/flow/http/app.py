@@ -1,7 +1,9 @@
 """The Sanic application of a flow: one catch-all for every request."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from sanic import Sanic
@@ -16,6 +18,7 @@ from server.flow.limits import FlowLimits
 from server.flow.units.http_reply import error_answer
 
 LARGE = 65536
+LINGER_SECONDS = 5.0
 log = logging.getLogger("server.flow")
 
 
@@ -46,7 +49,7 @@ class FlowApp(Sanic[Config, Any]):
         if isinstance(exception, RequestCancelled) or protocol_of(stream).pipe.is_closing():
             finish(stream)
             return
-        await send(stream, _answer_to(request, exception))
+        await send_last(stream, _answer_to(request, exception))
 
     def forget(self) -> None:
         """Sanic keeps a register of all apps; this one leaves it."""
@@ -74,6 +77,24 @@ async def send(stream: Http, answer: Answer) -> None:
         await protocol.write(head)
         await protocol.write(answer.body)
     finish(stream)
+
+
+async def send_last(stream: Http, answer: Answer) -> None:
+    """Sends a response after which the connection is closed, as what follows on it is not known or not wanted.
+
+    What the client still sends is read for a while: closing with unread data would reset the connection, and
+    the client might never see the answer.
+    """
+    stream.keep_alive = False
+    await send(stream, answer)
+    stream.request_body = None
+    protocol = protocol_of(stream)
+    with suppress(TimeoutError, OSError, RuntimeError):
+        protocol.pipe.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            while True:
+                stream.recv_buffer.clear()
+                await protocol.read_more()
 
 
 def finish(stream: Http) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sanic.http import Http, Stage
 
 from server.flow.http import wire
-from server.flow.http.app import FlowApp, protocol_of, send
+from server.flow.http.app import FlowApp, protocol_of, send, send_last
 from server.flow.http.exchange import STOPPED, PendingRequest
 from server.flow.http.handover import detach
 from server.flow.http.listening import Listener
@@ -30,7 +30,6 @@ NOT_ALLOWED = Answer(405, headers={"Allow": wire.ALLOW})
 TOO_MANY = Answer(429)
 TOO_LARGE = Answer(413)
 HEALTHY = Answer(200, b'{"message":"success","status":200}', "application/json")
-LINGER_SECONDS = 5.0
 FLUSH_SECONDS = 1.0
 
 
@@ -163,7 +162,7 @@ class HttpFront:
         elif service.in_flight >= service.max_requests:
             await send(stream, TOO_MANY)
         elif (stream.request_bytes or 0) > self._limits.max_request_bytes:
-            await self._refuse_body(stream)
+            await send_last(stream, TOO_LARGE)
         else:
             protocol.keep_alive_timeout = service.keepalive_seconds
             await self._answer(service, request, stream)
@@ -204,19 +203,6 @@ class HttpFront:
             self._pending.discard(pending)
             # streams that a unit keeps open with CONTINUE end with the request
             service.node.scheduler.post(session.shutdown)
-
-    async def _refuse_body(self, stream: Http) -> None:
-        """413, and an end that lets the client read it: closing with unread data would reset the connection."""
-        stream.keep_alive = False
-        await send(stream, TOO_LARGE)
-        stream.request_body = None
-        protocol = protocol_of(stream)
-        with suppress(TimeoutError, OSError):
-            protocol.pipe.write_eof()
-            async with asyncio.timeout(LINGER_SECONDS):
-                while True:
-                    stream.recv_buffer.clear()
-                    await protocol.read_more()
 
     async def _flush(self) -> None:
         """Lets answers reach their sockets."""

@@ -130,3 +130,29 @@ class Counts(FlowUnit):
 class FailsToOpen(FlowUnit):
     def open(self, config: Configuration) -> Status:
         return Status(UnitStatusCode.STATUS_BADCONF, "no such thing")
+
+
+class SendsAtOpen(FlowUnit):
+    """A source that has five buffers, all of them before the flow starts."""
+
+    def open(self, config: Configuration) -> UnitStatusCode:
+        external = self.create_external_data()
+        assert external is not None
+        buffers = external.create_buffer_list()
+        for number in range(5):
+            buffers.push_back(str(number))
+        external.send(buffers)
+        external.close()
+        return SUCCESS
+
+    def process(self, data_ctx: DataContext) -> UnitStatusCode:
+        taken, out = data_ctx.external(), data_ctx.output("out_1")
+        assert taken is not None
+        assert out is not None
+        for buffer in taken:
+            out.push_back(buffer)
+        return SUCCESS
+
+
+class Takes(FlowUnit):
+    """A sink."""
