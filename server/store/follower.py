@@ -21,6 +21,7 @@ class Follower:
         self._store = store
         self.jobs: dict[JobId, Job] = {}
         self.position = Position(0)
+        self._ends: dict[JobId, Position] = {}  # of jobs that note() saw deleted behind `position`
         self._subscribers: list[Callable[[set[JobId]], None]] = []
         self._waiting: dict[JobId, list[asyncio.Event]] = {}
         self._catching_up = asyncio.Lock()
@@ -51,21 +52,23 @@ class Follower:
             changed: set[JobId] = set()
             if changes.complete:  # an older state was restored: what we know is of another history
                 changed |= self.jobs.keys()
-                self.jobs = {}
+                self.jobs, self._ends = {}, {}
             for job in changes.jobs:
                 if self._position_of(job.job_id) < job.position:
                     self.jobs[job.job_id] = job
                     changed.add(job.job_id)
             for job_id in changes.gone:
                 # what note() learned meanwhile may be newer than what was read
-                if 0 < self._position_of(job_id) <= changes.head:
+                if job_id in self.jobs and self._position_of(job_id) <= changes.head:
                     del self.jobs[job_id]
                     changed.add(job_id)
             self.position = changes.head
+            self._ends = {job_id: end for job_id, end in self._ends.items() if end > self.position}
         self._tell(changed)
 
     def note(self, appended: Appended) -> None:
-        """Takes over what this process has just appended, without a read."""
+        """Takes over what this process has just appended, without a read. A catch-up whose read is under way
+        knows less than this, and does not undo it."""
         if not appended.events:
             return
         last = appended.events[-1]
@@ -73,6 +76,7 @@ class Follower:
             return  # a catch-up has been there
         if appended.job is None:
             self.jobs.pop(last.job_id, None)
+            self._ends[last.job_id] = last.position
         else:
             self.jobs[last.job_id] = appended.job
         self._tell({last.job_id})
@@ -108,7 +112,7 @@ class Follower:
 
     def _position_of(self, job_id: JobId) -> Position:
         job = self.jobs.get(job_id)
-        return job.position if job is not None else Position(0)
+        return job.position if job is not None else self._ends.get(job_id, Position(0))
 
     def _tell(self, changed: set[JobId]) -> None:
         for subscriber in self._subscribers:
