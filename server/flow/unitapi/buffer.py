@@ -4,7 +4,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np  # type: ignore[import-not-found]
+    import numpy as np
 
     from server.flow.unitapi.flowunit import Device
 
