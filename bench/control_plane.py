@@ -1,11 +1,13 @@
 """Status, list, create and delete over REST, against a real installation. `python -m bench.control_plane`"""
 
+import asyncio
 import tempfile
 import time
 from pathlib import Path
 
 from bench.load import generator, requests_per_second
 from bench.report import print_report, summary
+from server.engines.local import LocalDriver
 from tests.installation import Installation, bad_flow, echo_flow
 
 MANY = 1000
@@ -35,17 +37,32 @@ def status_rate(server: Installation) -> dict[int, float]:
 
 def create_and_delete(server: Installation) -> dict[str, object]:
     """Until 201 and until 204. The first create compiles the graph, those of the same graph take its plan."""
-    created, deleted, fresh = [], [], []
+    created, deleted, fresh, first = [], [], [], []
     for n in range(REPEATS):
+        asked = time.monotonic()
         fresh.append(timed(lambda n=n: server.create(f"fresh-{n}", echo_flow(server.flow_port, f"/{n}")), 201))
+        first.append(first_instruction(server) - asked)
         deleted.append(timed(lambda n=n: server.delete(f"fresh-{n}"), 204))
         created.append(timed(lambda n=n: server.create(f"known-{n}", echo_flow(server.flow_port)), 201))
         timed(lambda n=n: server.delete(f"known-{n}"), 204)
     return {
+        "create sent until the engine's first instruction": summary(first),
         "create until 201, new graph": summary(fresh),
         "create until 201, known graph": summary(created),
         "delete until 204": summary(deleted),
     }
+
+
+def first_instruction(server: Installation) -> float:
+    """CLOCK_MONOTONIC of the moment at which the only engine began to run."""
+
+    async def ask() -> float:
+        driver = LocalDriver(server.state_dir)
+        (hello,) = await driver.list()
+        await driver.close()
+        return hello.born_at
+
+    return asyncio.run(ask())
 
 
 def timed(call, status: int) -> float:  # type: ignore[no-untyped-def]

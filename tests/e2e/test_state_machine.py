@@ -5,19 +5,31 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.e2e.test_first_flow import ask
 from tests.installation import Installation, bad_flow, echo_flow
+from tests.postgres import Postgres
 
 IDS = st.sampled_from(["aa", "bb", "cc", "dd"])
 
 
 class JobServer(RuleBasedStateMachine):
+    """On SQLite; `new_database` makes the difference."""
+
+    def new_database(self) -> str | None:
+        return None
+
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.server = Installation(Path(self.folder.name) / "state").start()
+        self.server = Installation(Path(self.folder.name) / "state", self.new_database()).start()
         self.model: dict[str, str] = {}
 
     @rule(job_id=IDS)
@@ -88,10 +100,21 @@ class JobServer(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-TestJobServer = JobServer.TestCase
-TestJobServer.settings = settings(
+SETTINGS = settings(
     max_examples=4,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def test_the_server_does_as_the_model_says_on_sqlite() -> None:
+    run_state_machine_as_test(JobServer, settings=SETTINGS)
+
+
+def test_the_server_does_as_the_model_says_on_postgres(postgres: Postgres) -> None:
+    class JobServerOnPostgres(JobServer):
+        def new_database(self) -> str | None:
+            return postgres.new_database()
+
+    run_state_machine_as_test(JobServerOnPostgres, settings=SETTINGS)
