@@ -29,6 +29,7 @@ class _Listener:
     socket: socket.socket
     owners: dict[str, str] = field(default_factory=dict)
     """path -> job id"""
+    tls: bool = False
 
 
 class Claims:
@@ -46,6 +47,8 @@ class Claims:
         if listener is None:
             listener = _Listener(_bind(*address))
             self._listeners[listener.socket.getsockname()[:2]] = listener
+        _check_tls(job_id, endpoint, listener)
+        listener.tls = endpoint.tls
         path = normal_path(endpoint.path)
         owner = listener.owners.setdefault(path, job_id)
         if owner != job_id:
@@ -66,6 +69,7 @@ class Claims:
             # engines that share an address hand over copies of one socket: one is enough
             received.close()
         listener.owners.setdefault(normal_path(endpoint.path), job_id)
+        listener.tls = endpoint.tls
         self._publish(listener)
 
     def release(self, job_id: str) -> None:
@@ -91,6 +95,24 @@ class Claims:
         for listener in self._listeners.values():
             listener.socket.close()
         self._listeners.clear()
+
+
+def _check_tls(job_id: str, endpoint: ClaimedEndpoint, listener: _Listener) -> None:
+    """Two jobs share an address by handing connections over, which is not possible once TLS has begun.
+
+    Raises: ClaimRefused, when the address would be shared, or would speak http and https.
+    """
+    others = sorted({owner for owner in listener.owners.values() if owner != job_id})
+    where = f"{endpoint.host}:{endpoint.port}"
+    if others and (listener.tls or endpoint.tls):
+        theirs = "https" if listener.tls else "http"
+        mine = "https" if endpoint.tls else "http"
+        raise ClaimRefused(
+            f"cannot serve {mine} on {where}: job {others[0]} serves {theirs} there, and an address with https "
+            "is one job's alone; choose another port"
+        )
+    if listener.owners and listener.tls != endpoint.tls:
+        raise ClaimRefused(f"cannot serve http and https on one address, {where}; choose another port")
 
 
 def _bind(address: str, port: int) -> socket.socket:

@@ -126,7 +126,7 @@ class Engine:
 
     async def _plan(self) -> Plan:
         plan = plan_from_json(self._spec.plan) if self._spec.plan is not None else None
-        if plan is not None and self._spec.plan is not None:
+        if plan is not None and self._spec.plan is not None and plan.is_self_contained:
             self._plan_digest = _digest(self._spec.plan)
             return plan
         # in a thread: parsing takes up to seconds, and the control socket has to answer meanwhile
@@ -206,4 +206,4 @@ def _digest(plan: str) -> str:
 
 
 def _urls(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
-    return tuple(f"http://{endpoint.host}:{endpoint.port}{endpoint.path}" for endpoint in endpoints)
+    return tuple(endpoint.url for endpoint in endpoints)

@@ -53,12 +53,13 @@ class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`host` as the graph wrote it, `address` what it resolved to."""
+    """`host` as the graph wrote it, `address` what it resolved to. With `tls` the address is one job's alone."""
 
     host: str
     address: str
     port: int
     path: str
+    tls: bool = False
 
 
 class Start(Message, frozen=True, tag="start"):

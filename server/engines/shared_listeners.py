@@ -82,7 +82,11 @@ class SharedListeners:
     async def claim(self, endpoint: Endpoint) -> socket.socket:
         address = await _resolve(endpoint)
         wanted = ClaimedEndpoint(
-            host=endpoint.host, address=address, port=endpoint.port, path=normal_path(endpoint.path)
+            host=endpoint.host,
+            address=address,
+            port=endpoint.port,
+            path=normal_path(endpoint.path),
+            tls=endpoint.tls,
         )
         # without a deadline of its own: the engine's start has one, and a dead host is replaced before it
         while (listener := await asyncio.to_thread(self._ask_host, wanted)) is None:  # noqa: ASYNC110

@@ -13,11 +13,21 @@ from typing import Protocol
 
 @dataclass(frozen=True, order=True)
 class Endpoint:
-    """What an HTTP unit serves: one path prefix ("" takes everything) on one address."""
+    """What an HTTP unit serves: one path prefix ("" takes everything) on one address.
+
+    With `tls` the address is one process's alone: which path a request is for can be read only where the
+    connection's TLS began, and from there it cannot be handed over.
+    """
 
     host: str
     port: int
     path: str
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.path}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Listening sockets of a flow that runs alone: it binds them itself, and shares them with nobody."""
 
+import asyncio
 import socket
 
 from server.flow.listeners import Endpoint, Listeners, Received, Route
@@ -14,11 +15,11 @@ class OwnListeners(Listeners):
 
     async def claim(self, endpoint: Endpoint) -> socket.socket:
         """The first claim of an address binds it; further ones get a duplicate of the same socket."""
-        key = (endpoint.host, endpoint.port)
+        key = (await _address_of(endpoint), endpoint.port)
         bound = self._sockets.get(key)
         if bound is not None and bound.fileno() >= 0:
             return bound.dup()
-        bound = self._sockets[key] = _bound(endpoint)
+        bound = self._sockets[key] = _bound(*key)
         return bound
 
     def foreign(self, host: str, port: int, path: str) -> Route | None:
@@ -32,16 +33,29 @@ class OwnListeners(Listeners):
         """Nobody hands anything over."""
 
 
-def _bound(endpoint: Endpoint) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+async def _address_of(endpoint: Endpoint) -> str:
+    """The host's first IPv4 address, else its first IPv6 address."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        words = f"cannot listen on {endpoint.url}: the host '{endpoint.host}' is not known: {error}"
+        raise FlowError(StatusCode.FAULT, words) from error
+    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((endpoint.host, endpoint.port))
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
         sock.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         sock.close()
-        words = f"cannot listen on {endpoint.host}:{endpoint.port}: {getattr(error, 'strerror', None) or error}"
+        words = f"cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}"
         raise FlowError(StatusCode.FAULT, words) from error
     sock.setblocking(False)
     return sock

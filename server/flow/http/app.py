@@ -90,7 +90,8 @@ async def send_last(stream: Http, answer: Answer) -> None:
     stream.request_body = None
     protocol = protocol_of(stream)
     with suppress(TimeoutError, OSError, RuntimeError):
-        protocol.pipe.write_eof()
+        if protocol.pipe.can_write_eof():
+            protocol.pipe.write_eof()
         async with asyncio.timeout(LINGER_SECONDS):
             while True:
                 stream.recv_buffer.clear()

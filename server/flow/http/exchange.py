@@ -45,3 +45,16 @@ class PendingRequest:
 
     def time_out(self) -> None:
         self.settle(TIMED_OUT)
+
+
+class AcceptedRequest:
+    """A request whose client was told 202. `future` is done when its session has ended."""
+
+    __slots__ = ("_mailbox", "future")
+
+    def __init__(self, mailbox: Mailbox, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[None] = loop.create_future()
+        self._mailbox = mailbox
+
+    def session_ended(self, session: Session) -> None:
+        self._mailbox.post(partial(self.future.set_result, None))

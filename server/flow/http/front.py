@@ -12,7 +12,7 @@ from sanic.http import Http, Stage
 
 from server.flow.http import wire
 from server.flow.http.app import FlowApp, protocol_of, send, send_last
-from server.flow.http.exchange import STOPPED, PendingRequest
+from server.flow.http.exchange import ACCEPTED, STOPPED, AcceptedRequest, PendingRequest
 from server.flow.http.handover import detach
 from server.flow.http.listening import Listener
 from server.flow.http.protocol import FlowProtocol, FlowRequest
@@ -21,7 +21,7 @@ from server.flow.http.text import text_of
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
-from server.flow.status import FlowError, StatusCode
+from server.flow.status import FlowError
 from server.flow.unitapi import Buffer, BufferKind, SessionContext
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
@@ -45,8 +45,11 @@ class HttpFront:
         self._services: list[HttpService] = []
         self._services_lock = threading.Lock()
         self._listeners: dict[tuple[str, int], Listener] = {}
+        """By host and port as endpoints name them."""
+        self._bound: dict[tuple[str, int], Listener] = {}
         self._connections: set[FlowProtocol] = set()
         self._pending: set[PendingRequest] = set()
+        self._accepted: set[AcceptedRequest] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
@@ -65,10 +68,9 @@ class HttpFront:
         """
         self._claims.on_handed_over(self._take_over)
         claimed: list[tuple[Listener, socket]] = []
-        taken: set[Endpoint] = set()
         try:
             for service in self._services:
-                claimed.append(await self._claim(service, taken))
+                claimed.append(await self._claim(service))
         except BaseException:
             for _, sock in claimed:
                 sock.close()
@@ -78,19 +80,21 @@ class HttpFront:
                 sock.close()  # the same socket again, for a further path
                 continue
             factory = partial(self._protocol, listener)
-            listener.servers.append(await self._loop.create_server(factory, sock=sock))
+            server = await self._loop.create_server(factory, sock=sock, **listener.server_options())
+            listener.servers.append(server)
 
     async def close(self, grace: float) -> None:
         """Accepts nothing new, lets what is in flight finish, answers the rest with 503 after `grace` seconds,
         and closes all connections."""
         self._is_closing = True
         for listener in self._listeners.values():
-            for server in listener.servers:
-                server.close()
+            listener.close()
         for connection in list(self._connections):
             connection.close_if_idle()
-        if self._pending and grace > 0:
-            await asyncio.wait([request.future for request in self._pending], timeout=grace)
+        in_flight: list[asyncio.Future[Any]] = [request.future for request in self._pending]
+        in_flight += [request.future for request in self._accepted]
+        if in_flight and grace > 0:
+            await asyncio.wait(in_flight, timeout=grace)
         for request in self._pending:
             request.settle(STOPPED)
         await self._flush()
@@ -100,25 +104,34 @@ class HttpFront:
             task.cancel()
         self._app.forget()
 
-    async def _claim(self, service: HttpService, taken: set[Endpoint]) -> tuple[Listener, socket]:
-        endpoint = service.endpoint
+    async def _claim(self, service: HttpService) -> tuple[Listener, socket]:
         try:
-            if endpoint in taken:
-                raise FlowError(
-                    StatusCode.EXIST, f"endpoint '{service.endpoint_text}' is served twice by this flow"
-                )
-            sock = await self._claims.claim(endpoint)
+            sock = await self._claims.claim(service.endpoint)
+            try:
+                listener = self._listener_at(service.endpoint, sock)
+                listener.add(service)
+            except BaseException:
+                sock.close()
+                raise
         except FlowError as error:
             raise error.within(open_words(service.node.description.name, service.node.plan.device)) from error
-        taken.add(endpoint)
-        key = (endpoint.host, endpoint.port)
-        listener = self._listeners.setdefault(key, Listener(*key))
-        listener.add(service)
         return listener, sock
+
+    def _listener_at(self, endpoint: Endpoint, sock: socket) -> Listener:
+        """One for each bound address, however endpoints name it: `localhost` and `127.0.0.1` are one."""
+        name: tuple[str, int] = sock.getsockname()[:2]
+        listener = self._bound.setdefault(name, Listener(endpoint.host, endpoint.port))
+        self._listeners[endpoint.host, endpoint.port] = listener
+        return listener
 
     def _protocol(self, listener: Listener, received: bytes = b"") -> FlowProtocol:
         return FlowProtocol(
-            listener=listener, received=received, loop=self._loop, app=self._app, connections=self._connections
+            listener=listener,
+            limits=self._limits,
+            received=received,
+            loop=self._loop,
+            app=self._app,
+            connections=self._connections,
         )
 
     def _take_over(self, endpoint: Endpoint, connection: socket, received: bytes) -> None:
@@ -142,7 +155,7 @@ class HttpFront:
         protocol = protocol_of(stream)
         path = request.path()
         listener = protocol.listener
-        if protocol.may_hand_over:
+        if protocol.may_hand_over and listener.tls is None:
             route = self._claims.foreign(listener.host, listener.port, path)
             if route is not None:
                 if not await detach(stream, request.head, partial(self._claims.hand_over, route)):
@@ -179,18 +192,22 @@ class HttpFront:
             if service.in_flight >= service.max_requests:
                 await send(stream, TOO_MANY)
                 return
-        answer = await self._run(service, request, body)
+        headers = {name: ", ".join(values) for name, values in _grouped(request)}
+        buffer = _buffer(service, request, headers, body)
+        if service.answers_at_once:
+            self._accept(service, buffer)
+            answer = ACCEPTED
+        else:
+            answer = await self._run(service, buffer, headers)
         if self._is_closing:
             stream.keep_alive = False
         await send(stream, answer)
 
-    async def _run(self, service: HttpService, request: FlowRequest, body: bytes) -> Answer:
+    async def _run(self, service: HttpService, buffer: Buffer, headers: dict[str, str]) -> Answer:
         """Sends the request through the flow."""
-        headers = {name: ", ".join(values) for name, values in _grouped(request)}
         pending = PendingRequest(self._mailbox, self._loop, headers)
         context = SessionContext()
         context.set_private(REPLY_KEY, pending)
-        buffer = _buffer(service, request, headers, body)
         service.in_flight += 1
         self._pending.add(pending)
         session = service.node.submit(context, buffer, pending.session_ended)
@@ -203,6 +220,19 @@ class HttpFront:
             self._pending.discard(pending)
             # streams that a unit keeps open with CONTINUE end with the request
             service.node.scheduler.post(session.shutdown)
+
+    def _accept(self, service: HttpService, buffer: Buffer) -> None:
+        """Queues the request. It is in flight until its session has ended, though its client has its answer."""
+
+        def ended(_: object) -> None:
+            service.in_flight -= 1
+            self._accepted.discard(accepted)
+
+        accepted = AcceptedRequest(self._mailbox, self._loop)
+        service.in_flight += 1
+        self._accepted.add(accepted)
+        accepted.future.add_done_callback(ended)
+        service.node.submit(SessionContext(), buffer, accepted.session_ended)
 
     async def _flush(self) -> None:
         """Lets answers reach their sockets."""

@@ -1,6 +1,6 @@
 """The options of HTTP units, from node attributes to checked values (spec 7.3)."""
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from server.flow.listeners import Endpoint
 from server.flow.status import FlowError, StatusCode
@@ -10,7 +10,7 @@ DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 MAX_REQUESTS = 1000
 TIME_OUT_MS = 5000
 KEEPALIVE_SECONDS = 200
-_TLS_OPTIONS = ("cert", "key", "passwd", "key_pass")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def endpoint_text(config: Configuration) -> str:
@@ -18,27 +18,35 @@ def endpoint_text(config: Configuration) -> str:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Raises: FlowError, when `text` is no http URL with a usable host and port."""
+    """Raises: FlowError, when `text` is no http or https URL with a usable host and port."""
     try:
         url = urlsplit(text.strip())
         port = url.port
     except ValueError as error:
         raise FlowError(StatusCode.BADCONF, f"endpoint '{text}' is no URL: {error}") from None
-    if url.scheme.lower() == "https":
-        raise FlowError(StatusCode.NOTSUPPORT, f"endpoint '{text}': https cannot be served yet, use http")
-    if url.scheme.lower() != "http" or not url.hostname:
-        words = f"endpoint '{text}' must look like http://HOST:PORT/PATH"
-        raise FlowError(StatusCode.BADCONF, words)
+    scheme = url.scheme.lower()
+    _check(text, scheme, url)
     if port == 0:
         raise FlowError(StatusCode.BADCONF, f"endpoint '{text}': port 0 is no port that a client could use")
-    return Endpoint(url.hostname, 80 if port is None else port, unquote(url.path).rstrip("/"))
+    return Endpoint(
+        host=url.hostname or "",
+        port=_DEFAULT_PORTS[scheme] if port is None else port,
+        # decoded as paths of requests are, so that the two can be compared
+        path=unquote(url.path, errors="surrogateescape").rstrip("/"),
+        tls=scheme == "https",
+    )
 
 
-def refuse_tls(config: Configuration) -> None:
-    """Raises: FlowError, when an option asks for TLS."""
-    for name in _TLS_OPTIONS:
-        if config.get_string(name):
-            raise FlowError(StatusCode.NOTSUPPORT, f"option '{name}': https cannot be served yet, leave it out")
+def _check(text: str, scheme: str, url: SplitResult) -> None:
+    if scheme not in _DEFAULT_PORTS or not url.hostname:
+        words = f"endpoint '{text}' must look like http://HOST:PORT/PATH or https://HOST:PORT/PATH"
+        raise FlowError(StatusCode.BADCONF, words)
+    if url.query or url.fragment:
+        words = f"endpoint '{text}': leave out what follows the path, a path prefix is all that can be served"
+        raise FlowError(StatusCode.BADCONF, words)
+    if "@" in url.netloc:
+        words = f"endpoint '{text}': leave out the user in front of '@', requests are not authenticated"
+        raise FlowError(StatusCode.BADCONF, words)
 
 
 def positive(config: Configuration, *names: str, default: int) -> int:

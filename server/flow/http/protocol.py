@@ -1,19 +1,28 @@
 """Sanic's HTTP/1.1 protocol, with the time-outs and limits of a flow."""
 
 import asyncio
+import re
 from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
 from sanic.compat import Header
-from sanic.exceptions import RequestTimeout
+from sanic.exceptions import BadRequest, RequestTimeout
 from sanic.http import Http, Stage
 from sanic.server.protocols.http_protocol import HttpProtocol
+
+from server.flow.limits import FlowLimits
 
 if TYPE_CHECKING:
     from server.flow.http.app import FlowApp
     from server.flow.http.listening import Listener
+
+
+TLS_CLOSE_SECONDS = 10.0
+_MALFORMED = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9A-Za-z-]+:)|[\0]|(?<!\r)\n")
+"""In a head: a line that does not begin with a header's name and colon, a NUL, a line end without CR. Parsers that
+disagree about these can be made to see different requests."""
 
 
 class FlowRequest:
@@ -31,6 +40,10 @@ class FlowRequest:
         app: "FlowApp",
         head: bytes = b"",
     ) -> None:
+        if _MALFORMED.search(head):
+            raise BadRequest("malformed header")
+        if headers.get("transfer-encoding", "").strip().lower() == "chunked":
+            headers["transfer-encoding"] = "chunked"  # Sanic knows it in lower case only
         self.target = url_bytes.decode("ascii")
         self.headers = headers
         self.version = version
@@ -45,34 +58,37 @@ class FlowRequest:
 
     def path(self) -> str:
         """The percent-decoded path, "" when the target has none."""
-        target = self.target
-        if not target.startswith("/"):
-            scheme, _, rest = target.partition("://")
+        path = self.target.partition("?")[0].partition("#")[0]
+        if not path.startswith("/"):
+            scheme, _, rest = path.partition("://")
             slash = rest.find("/")
             if not scheme or slash < 0:
                 return ""
-            target = rest[slash:]
-        path = target.partition("?")[0].partition("#")[0]
+            path = rest[slash:]
         if "%" not in path:
             return path
         return unquote_to_bytes(path).decode("utf-8", "surrogateescape")
 
 
 class FlowHttp(Http):
-    __slots__ = ()
+    # a slot in place of Sanic's class attribute: the limit is the flow's, not the process's
+    __slots__ = ("HEADER_MAX_SIZE",)
 
-    HEADER_MAX_SIZE = 65536
+    def __init__(self, protocol: "FlowProtocol") -> None:
+        super().__init__(protocol)  # type: ignore[no-untyped-call]
+        self.HEADER_MAX_SIZE = protocol.limits.max_header_bytes
 
 
 class FlowProtocol(HttpProtocol):
     """One connection. `received` was read by the process that accepted it, for a request that belongs here."""
 
     HTTP_CLASS = FlowHttp
-    __slots__ = ("_received", "_request_began", "listener", "may_hand_over", "reads_body")
+    __slots__ = ("_received", "_request_began", "limits", "listener", "may_hand_over", "reads_body")
 
-    def __init__(self, *, listener: "Listener", received: bytes = b"", **kwargs: Any) -> None:
+    def __init__(self, *, listener: "Listener", limits: FlowLimits, received: bytes = b"", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.listener = listener
+        self.limits = limits
         self.reads_body = False
         # who got a connection from another process does not send it back: two tables that
         # disagree would play ball with it
@@ -86,6 +102,8 @@ class FlowProtocol(HttpProtocol):
         if self._received:
             self.recv_buffer += self._received
             self._received = b""
+        if self.listener.is_closing:
+            self.close()  # its TLS handshake began before the listener was closed
 
     @property
     def pipe(self) -> asyncio.Transport:
@@ -103,11 +121,26 @@ class FlowProtocol(HttpProtocol):
     def cut(self) -> None:
         self.abort()  # type: ignore[no-untyped-call]
 
+    def close(self, timeout: float | None = None) -> None:
+        """A TLS connection says goodbye first; Sanic would cut it off."""
+        if self.listener.tls is None:
+            super().close(timeout)
+            return
+        if self._callback_check_timeouts:
+            self._callback_check_timeouts.cancel()
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()
+            self.loop.call_later(TLS_CLOSE_SECONDS, self._cut_unless_lost)
+
+    def _cut_unless_lost(self) -> None:
+        if self.conn_info is not None and not self.conn_info.lost:
+            self.cut()
+
     def eof_received(self) -> bool:
         """Keeps the connection for the answer when the client has closed its sending side only."""
         http = self.http
-        if http is None or http.stage is not Stage.HANDLER or self.reads_body:
-            return False
+        if http is None or http.stage is not Stage.HANDLER or self.reads_body or self.listener.tls is not None:
+            return False  # TLS has no half-closed connections
         http.keep_alive = False
         return True
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from server.flow.http.tls import Tls
 from server.flow.listeners import Endpoint
 from server.flow.run.source import SourceNode
 
@@ -38,6 +39,7 @@ class HttpService:
     max_requests: int
     time_out_ms: int
     keepalive_seconds: int
+    tls: Tls | None = None
     answers_at_once: bool = False
     """True: 202 as soon as the request is queued, instead of what the flow replies."""
     in_flight: int = 0

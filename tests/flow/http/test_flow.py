@@ -56,8 +56,8 @@ async def test_a_port_that_another_program_holds_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "code", "word"),
     [
-        ({"receive": ', endpoint="https://127.0.0.1:8443"'}, StatusCode.NOTSUPPORT, "https"),
-        ({"receive": ', cert="/a.pem"'}, StatusCode.NOTSUPPORT, "cert"),
+        ({"receive": ', endpoint="https://127.0.0.1:8443"'}, StatusCode.BADCONF, "https"),
+        ({"receive": ', cert="/a.pem"'}, StatusCode.BADCONF, "cert"),
         ({"receive": ', endpoint="127.0.0.1"'}, StatusCode.BADCONF, "endpoint"),
         ({"receive": ', endpoint="http://127.0.0.1:99999"'}, StatusCode.BADCONF, "endpoint"),
         ({"reply": ", content_type=word"}, StatusCode.BADCONF, "content_type"),
@@ -69,12 +69,6 @@ async def test_bad_options_are_refused_at_open(options: dict[str, str], code: St
     assert error.code is code
     assert word in error.messages[-1]
     assert is_free(port)
-
-
-async def test_units_that_cannot_be_run_are_refused_by_name() -> None:
-    error = await refusal_of(chain_plan(free_port(), python_unit("Mine", entry="mine@Mine")))
-    assert error.code is StatusCode.NOTSUPPORT
-    assert "u0" in error.messages[-1]
 
 
 async def test_the_sockets_are_free_after_stop_and_the_flow_opens_again() -> None:

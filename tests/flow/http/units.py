@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import ClassVar
 
 from server.flow.unitapi import (
     Buffer,
@@ -156,3 +157,22 @@ class SendsAtOpen(FlowUnit):
 
 class Takes(FlowUnit):
     """A sink."""
+
+
+class Collects(FlowUnit):
+    """A sink that notes what came, when its gate is open."""
+
+    gate: ClassVar[threading.Event] = threading.Event()
+    seen: ClassVar[list[tuple[str, str]]] = []
+
+    def process(self, data_ctx: DataContext) -> UnitStatusCode:
+        buffers = data_ctx.input("in_1")
+        assert buffers is not None
+        assert self.gate.wait(20)
+        for buffer in buffers:
+            body = buffer.as_bytes().decode()
+            if body == "raise":
+                raise ValueError(body)
+            metas = [str(buffer.get(name)) for name in ("method", "uri", "endpoint", "size")]
+            self.seen.append((body, " ".join(metas)))
+        return SUCCESS
