@@ -1,32 +1,48 @@
 """From a plan to connected nodes."""
 
+from collections.abc import Callable, Mapping
+
+import msgspec
+
 from server.flow.description import ConditionType, FlowType, OutputType, UnitDescription
 from server.flow.plan import NodeKind, Plan, PlanNode
 from server.flow.run.batch import BatchNode, ConditionNode, ExpandNode
 from server.flow.run.collapse import CollapseNode
+from server.flow.run.inputs import InputNode
 from server.flow.run.load import make_unit
+from server.flow.run.loop import LoopNode
 from server.flow.run.node import FlowEnder, Node
-from server.flow.run.ports import InPort
+from server.flow.run.outputs import OutputNode
 from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import batch_size, queue_size
 from server.flow.run.source import SourceNode
 from server.flow.run.stream import StreamNode
 from server.flow.run.stream_expand import StreamExpandNode
 from server.flow.status import FlowError, StatusCode
+from server.flow.unitapi import FlowUnit
 
 AnyNode = BatchNode | StreamNode
+UnitMaker = Callable[[], FlowUnit]
 
 
-def build_nodes(plan: Plan, scheduler: Scheduler, ender: FlowEnder, services: object) -> dict[str, Node]:
-    """The nodes by name, connected, their units made but not opened.
+def build_nodes(
+    plan: Plan,
+    scheduler: Scheduler,
+    ender: FlowEnder,
+    services: object,
+    makers: Mapping[str, UnitMaker] | None = None,
+) -> dict[str, Node]:
+    """The nodes by name, connected, their units made but not opened. `makers`: how units are made whose entry is
+    a name that a program chose.
 
-    Raises: FlowError, when a unit cannot be made or a node needs what the scheduler does not do.
+    Raises: FlowError, when a unit cannot be made.
     """
-    nodes: dict[str, Node] = {node.name: _node(node, scheduler, ender) for node in plan.nodes}
+    nodes: dict[str, Node] = {node.name: _node(node, scheduler, ender, makers or {}) for node in plan.nodes}
     for node in plan.nodes:
-        nodes[node.name].services = services
+        made = nodes[node.name]
+        made.services = services
         for number, name in enumerate(node.inputs):
-            nodes[node.name].add_input(InPort(nodes[node.name], number, name, queue_size(node, name)))
+            made.add_input(made.port_class(made, number, name, queue_size(node, name)))
     for edge in plan.edges:
         source, target = nodes[edge.source], nodes[edge.target]
         out = next(port for port in source.outputs if port.name == edge.source_port)
@@ -35,21 +51,64 @@ def build_nodes(plan: Plan, scheduler: Scheduler, ender: FlowEnder, services: ob
         into.edges += 1
     for made in nodes.values():
         _check_ports(made)
+        if isinstance(made, LoopNode):
+            made.exit_port = _exit_port(made)
+    _introduce(nodes)
     return nodes
 
 
-def _node(plan: PlanNode, scheduler: Scheduler, ender: FlowEnder) -> Node:
+def _node(plan: PlanNode, scheduler: Scheduler, ender: FlowEnder, makers: Mapping[str, UnitMaker]) -> Node:
     if plan.kind is not NodeKind.FLOWUNIT or plan.unit is None:
-        words = f"node '{plan.name}': type={plan.kind} is for flows that a program drives, which cannot be run yet"
-        raise FlowError(StatusCode.NOTSUPPORT, words)
-    kind = _node_class(plan.name, plan.unit, bool(plan.inputs))
-    unit = make_unit(plan)
+        return _virtual_node(plan, scheduler, ender)
+    kind = _node_class(plan.unit, bool(plan.inputs))
+    maker = makers.get(plan.unit.entry)
+    unit = maker() if maker is not None else make_unit(plan)
     node = kind(plan, unit, scheduler, ender, batch_size(plan, plan.unit))
     node.prepare()
     return node
 
 
-def _node_class(name: str, unit: UnitDescription, has_inputs: bool) -> type[AnyNode]:
+class _NoUnit(FlowUnit):
+    """Virtual nodes have no unit; this one is opened and closed in its place."""
+
+    quick = True
+
+
+def _virtual_node(plan: PlanNode, scheduler: Scheduler, ender: FlowEnder) -> InputNode | OutputNode:
+    """Spec 2.5, 2.6."""
+    described = UnitDescription(
+        name=plan.kind, description="", entry="", inputs=plan.inputs, outputs=plan.outputs, exception_visible=True
+    )
+    plan = msgspec.structs.replace(plan, unit=described)
+    kind = InputNode if plan.kind is NodeKind.INPUT else OutputNode
+    return kind(plan, _NoUnit(), scheduler, ender, 1)
+
+
+def _introduce(nodes: Mapping[str, Node]) -> None:
+    """Sessions of the input node end at the output node: it says what results there will be."""
+    results = [node.plan.inputs for node in nodes.values() if isinstance(node, OutputNode)]
+    for node in nodes.values():
+        if isinstance(node, InputNode):
+            node.result_ports = tuple(name for names in results for name in names)
+
+
+def _exit_port(loop: LoopNode) -> int:
+    """The output that does not lead back to the loop unit."""
+    for number, out in enumerate(loop.outputs):
+        seen: set[Node] = set()
+        waiting = [port.node for port, _ in out.targets]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting.extend(port.node for further in node.outputs for port, _ in further.targets)
+        if loop not in seen:
+            return number
+    words = f"node '{loop.name}': both outputs of the loop unit lead back to it, so nothing can leave the loop"
+    raise FlowError(StatusCode.BADCONF, "loop node is illegal, please check graph config.", words)
+
+
+def _node_class(unit: UnitDescription, has_inputs: bool) -> type[AnyNode]:
     """Expand and collapse cancel condition and loop; condition makes a unit normal (spec 4.4)."""
     if not has_inputs:
         return SourceNode
@@ -60,7 +119,7 @@ def _node_class(name: str, unit: UnitDescription, has_inputs: bool) -> type[AnyN
     if unit.condition is ConditionType.IF_ELSE:
         return ConditionNode
     if unit.condition is ConditionType.LOOP:
-        raise FlowError(StatusCode.NOTSUPPORT, f"node '{name}': loop units ('{unit.name}') cannot be run yet")
+        return LoopNode
     return BatchNode if unit.flow_type is FlowType.NORMAL else StreamNode
 
 

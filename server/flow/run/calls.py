@@ -27,14 +27,22 @@ SUCCESS = Outcome(StatusCode.SUCCESS)
 CONTINUE = Outcome(StatusCode.CONTINUE)
 
 
-def call_unit(where: str, method: Callable[..., Any], *args: object) -> Outcome:
+def call_unit(
+    where: str, method: Callable[..., Any], *args: object, otherwise: StatusCode = StatusCode.SHUTDOWN
+) -> Outcome:
     """Calls a unit's method. An exception is FAULT with the exception's words (ModelBox: an empty message);
-    something that is no status is SHUTDOWN, which ends the flow, as in ModelBox."""
+    something that is no status is `otherwise`."""
     try:
         returned = method(*args)
     except BaseException as error:
         log.warning("%s raised", where, exc_info=error)
         return Outcome(StatusCode.FAULT, f"{type(error).__name__}: {error}")
+    return outcome_of(where, returned, otherwise)
+
+
+def outcome_of(where: str, returned: object, otherwise: StatusCode) -> Outcome:
+    """What a unit's method returned. Something that is no status is SHUTDOWN for `process`, which ends the flow;
+    FAULT for `open`, `data_pre` and `data_post`; SUCCESS for `close` (spec 5.2)."""
     if returned is UnitStatusCode.STATUS_SUCCESS:
         return SUCCESS
     if returned is UnitStatusCode.STATUS_CONTINUE:
@@ -44,4 +52,4 @@ def call_unit(where: str, method: Callable[..., Any], *args: object) -> Outcome:
     if isinstance(returned, Status):
         return Outcome(_CODES[returned.code()], returned.errormsg())
     words = f"{where} returned {returned!r}, which is neither a Status nor a Status.StatusCode"
-    return Outcome(StatusCode.SHUTDOWN, words)
+    return Outcome(otherwise, words)

@@ -1,7 +1,7 @@
 """What all nodes have in common: ports, the unit, counters, how a unit's outputs become tokens."""
 
 from time import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from server.flow.description import UnitDescription
 from server.flow.plan import PlanNode
@@ -35,6 +35,8 @@ class FlowEnder(Protocol):
 class Node:
     """`max_batch` is the number of buffers that a call gets at most. Everything but `unit` is guarded by the
     scheduler's lock."""
+
+    port_class: ClassVar[type[InPort]] = InPort
 
     def __init__(
         self, plan: PlanNode, unit: FlowUnit, scheduler: "Scheduler", ender: FlowEnder, max_batch: int
@@ -191,6 +193,9 @@ class Node:
             code, message, _ = buffer._error
             buffer._error = (code, message, place.scope.depth)
         out.emit(Token(place.scope, place.index, TokenKind.DATA, buffer, meta, place.outer))
+
+    def emit_end(self, out: OutPort, place: Position, meta: DataMeta | None) -> None:
+        out.emit(Token(place.scope, place.index, TokenKind.END, None, meta, place.outer))
 
     def emit_mark(self, kind: TokenKind, place: Position, meta: DataMeta | None = None) -> None:
         """Sends an END or a HOLE by every port."""

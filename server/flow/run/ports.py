@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class InPort:
-    """`capacity` tokens wait here before the nodes that feed it are held back."""
+    """`capacity` tokens wait here before the nodes that feed it are held back. `joins`: several edges
+    to it are branches of one condition."""
+
+    joins = True
 
     def __init__(self, node: "Node", number: int, name: str, capacity: int) -> None:
         self.node = node
@@ -29,7 +32,7 @@ class InPort:
         self.queued += 1
         if token.kind is TokenKind.DATA:
             self.received += 1
-        if self.edges == 1:
+        if self.edges == 1 or not self.joins:
             self.node.accept(self.number, token)
             return
         outer = token.scope.parent

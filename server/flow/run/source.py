@@ -1,12 +1,12 @@
 """Nodes without inputs: sessions begin here (spec 4.3, 4.12)."""
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from server.flow.description import FlowType
+from server.flow.run.room import Room
 from server.flow.run.sizes import external_capacity
 from server.flow.run.stream import Stream, StreamCall, StreamNode
 from server.flow.run.streams import Position, Scope, Session, TokenKind, token_at
@@ -34,7 +34,7 @@ class Feed(Stream):
     def send(self, buffers: list[Buffer]) -> Status:
         if self._close_posted or self.scope.session.shut:
             return Status(UnitStatusCode.STATUS_STOP, "the external data is closed")
-        if not self.node.wait_for_room(len(buffers)):
+        if not self.node.room.wait_and_take(len(buffers)):
             return Status(UnitStatusCode.STATUS_STOP, "the flow has been stopped")
         self.node.scheduler.post(partial(self._append, buffers))
         return Status()
@@ -57,7 +57,7 @@ class Feed(Stream):
         if self._queue:
             buffers = list(self._queue)
             self._queue.clear()
-            self.node.made_room(len(buffers))
+            self.node.room.give_back(len(buffers))
             if not self.refused:
                 return self._call([], None, buffers)
         if not self._closed and not self.scope.session.shut:
@@ -108,10 +108,7 @@ class SourceNode(StreamNode):
         """How many sessions have begun here."""
         self.started = False
         self._sessions = 0
-        self._queued = 0
-        self._capacity = external_capacity(self.plan)
-        self._stopped = False
-        self._room = threading.Condition()
+        self.room = Room(external_capacity(self.plan))
 
     def prepare(self) -> None:
         super().prepare()
@@ -153,24 +150,9 @@ class SourceNode(StreamNode):
 
     def start(self) -> None:
         self.started = True
+        self.room.open()
         for feed in self._streams.values():
             feed.schedule()
 
-    def wait_for_room(self, count: int) -> bool:
-        """Returns False when the flow has been stopped meanwhile."""
-        with self._room:
-            # while units open nobody makes room, so nobody waits for it
-            while self.started and not self._stopped and self._queued >= self._capacity:
-                self._room.wait()
-            self._queued += count
-            return not self._stopped
-
-    def made_room(self, count: int) -> None:
-        with self._room:
-            self._queued = max(0, self._queued - count)
-            self._room.notify_all()
-
     def stop(self) -> None:
-        with self._room:
-            self._stopped = True
-            self._room.notify_all()
+        self.room.stop()

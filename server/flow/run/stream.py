@@ -3,6 +3,7 @@
 Each stream is a job of its own: its calls never overlap, those of different streams do.
 """
 
+import logging
 from collections import deque
 from time import perf_counter
 from typing import ClassVar
@@ -21,6 +22,8 @@ from server.flow.run.streams import (
 )
 from server.flow.status import StatusCode
 from server.flow.unitapi import Buffer, BufferList, DataMeta, FlowUnitEvent
+
+log = logging.getLogger("server.flow")
 
 
 class StreamCall:
@@ -47,7 +50,9 @@ class StreamCall:
         started = perf_counter()
         if self.is_post:
             context.begin({}, with_outputs=False)
-            self.outcome = call_unit(f"{node.name}.data_post", node.unit.data_post, context)
+            self.outcome = call_unit(
+                f"{node.name}.data_post", node.unit.data_post, context, otherwise=StatusCode.FAULT
+            )
             self.seconds = perf_counter() - started
             return
         inputs = node.input_lists(self.rows)
@@ -71,7 +76,9 @@ class StreamCall:
             context.input_streams(node.input_metas(self.rows[0]))
         if node.has("data_pre"):
             context.begin(inputs, with_outputs=False)
-            self.pre_outcome = call_unit(f"{node.name}.data_pre", node.unit.data_pre, context)
+            self.pre_outcome = call_unit(
+                f"{node.name}.data_pre", node.unit.data_pre, context, otherwise=StatusCode.FAULT
+            )
 
 
 class Stream:
@@ -250,6 +257,10 @@ class Stream:
             words = outcome.message or outcome.code.text
             self.node.fail(code, f"node '{self.node.name}': data_post: {words}")
             return
+        if outcome.code is not StatusCode.SUCCESS:
+            # only logged: the stream's outputs are sent already (spec 4.8)
+            log.warning("%s.data_post failed: %s", self.node.name, outcome.message or outcome.code.text)
+            self.node.errors += 1
         self.has_ended()
 
     def _refuse(self, call: StreamCall, outcome: Outcome) -> None:

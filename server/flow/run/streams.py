@@ -8,9 +8,12 @@ ModelBox's matching (spec 3.3, 4.7), told by the path up instead of by the node 
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from server.flow.unitapi import Buffer, DataMeta, SessionContext
+
+if TYPE_CHECKING:
+    from server.flow.run.outlet import Outlet
 
 
 class Resumable(Protocol):
@@ -20,16 +23,23 @@ class Resumable(Protocol):
 
 
 class Session:
-    """Everything that descends from one external submission (spec 4.12).
+    """Everything that descends from one external submission (spec 4.12). `outlet`: where its results go, when a
+    program began it.
 
     `pending` counts what still belongs to it: queued tokens, open streams, the open input. Guarded by the
     scheduler's lock.
     """
 
-    __slots__ = ("context", "error", "on_end", "pending", "shut", "waiting")
+    __slots__ = ("context", "error", "on_end", "outlet", "pending", "shut", "waiting")
 
-    def __init__(self, context: SessionContext, on_end: Callable[["Session"], None] | None = None) -> None:
+    def __init__(
+        self,
+        context: SessionContext,
+        on_end: Callable[["Session"], None] | None = None,
+        outlet: "Outlet | None" = None,
+    ) -> None:
         self.context = context
+        self.outlet = outlet
         self.pending = 0
         self.shut = False
         self.error: tuple[str, str] | None = None

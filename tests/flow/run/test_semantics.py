@@ -219,17 +219,6 @@ def test_stream_metas_are_inherited() -> None:
     assert run(graph.plan(), ["aa", "b"]).sunk == [["[me,me]", "[me]"]]
 
 
-def test_a_loop_unit_is_refused_by_name() -> None:
-    from server.flow.description import ConditionType
-    from server.flow.run.build import build_nodes
-
-    graph = Graph()
-    graph.add("Add", graph.add("Src"), condition=ConditionType.LOOP)
-    with pytest.raises(FlowError, match=r"n1_Add.*loop") as caught:
-        build_nodes(graph.plan(), Scheduler("x", 1), None, None)  # type: ignore[arg-type]
-    assert caught.value.code is StatusCode.NOTSUPPORT
-
-
 @pytest.mark.parametrize("key", ["queue_size", "queue_size_in_1"])
 def test_a_queue_size_of_zero_is_refused(key: str) -> None:
     with pytest.raises(FlowError, match="queue size config is zero"):
