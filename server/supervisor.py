@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import structlog
@@ -31,6 +32,8 @@ RESTART_SECONDS = (0.05, 5.0)
 """Pause before a child that ended is started again: at first, and at most; it doubles while the child keeps
 ending within HEALTHY_SECONDS."""
 HEALTHY_SECONDS = 10.0
+ENDING_SECONDS = 10.0
+"""How long the parts of a server that was killed may take to end."""
 LOOK_SECONDS = 0.05
 """How often a child whose pause is not over is looked at."""
 OUR_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
@@ -62,14 +65,33 @@ def state_dir_lock(state_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise StartError(f"state directory {state_dir} cannot be used: {error.strerror}") from error
     with lock:
+        _take(lock, state_dir)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def _take(lock: IO[str], state_dir: Path) -> None:
+    """The parts of a server that was killed hold its lock until they have noticed: those are waited for."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
-            raise StartError(
-                f"a server is already running on state directory {state_dir}; stop it, or choose another with "
-                "--state-dir (and another --port)"
-            ) from None
-        yield
+            if _holder_lives(lock) or time.monotonic() > deadline:
+                raise StartError(
+                    f"a server is already running on state directory {state_dir}; stop it, or choose another with "
+                    "--state-dir (and another --port)"
+                ) from None
+        time.sleep(LOOK_SECONDS)
+
+
+def _holder_lives(lock: IO[str]) -> bool:
+    lock.seek(0)
+    holder = lock.read().strip()
+    return not holder.isdigit() or Path(f"/proc/{holder}").exists()
 
 
 def serve(config: Config, listener: socket.socket, *, stop_engines: bool, started: Callable[[], None]) -> int:

@@ -52,6 +52,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     match: dict[str, str] = {}
     version: int = PLAN_VERSION
 
+    @property
+    def is_self_contained(self) -> bool:
+        """Whether the graph's text alone made this plan: no files beside it, which may have changed since."""
+        return not (self.settings.get("driver.dir") or self.settings.get("graph.graphconffilepath"))
+
     def to_json(self) -> str:
         return msgspec.json.encode(self).decode()
 

@@ -9,7 +9,8 @@ from server.runner.reconcile import EngineView
 
 class Engine(msgspec.Struct, kw_only=True):
     """`stopping` is why we told it to stop, "" while we did not. `said_last`: it has told how its flow ended.
-    `exited`: its process is gone. `holds_slot`: it counts among those that are starting."""
+    `exited`: its process is gone. `holds_slot`: it counts among those that are starting. `plan`: the one
+    that it was given."""
 
     job_id: JobId
     incarnation: int
@@ -19,6 +20,7 @@ class Engine(msgspec.Struct, kw_only=True):
     said_last: bool = False
     exited: bool = False
     holds_slot: bool = False
+    plan: str | None = None
 
     @property
     def view(self) -> EngineView:

@@ -156,8 +156,9 @@ class Keeper:
             (self._queue.appendleft if job.attempt == 0 else self._queue.append)(job.job_id)
             return False
         self._slots -= 1
+        spec = await self._spec(job, attempt)
         try:
-            handle = await self._driver.start(await self._spec(job, attempt))
+            handle = await self._driver.start(spec)
         except EngineRefused as error:
             self._free_slot()
             await self._refused(job, attempt, error)
@@ -168,6 +169,7 @@ class Keeper:
             asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
             return False
         engine = self._hold(job.job_id, handle, holds_slot=True)
+        engine.plan = spec.plan
         started = e.EngineStarted(attempt=attempt, engine=handle.identity)
         await self._recorder.record(job.job_id, job.incarnation, started)
         self._watch(engine)

@@ -64,6 +64,7 @@ class Watch:
             case Ended(code=StatusCode.SUCCESS):
                 engine.said_last = True
                 if not engine.stopping:
+                    await self._release(engine)
                     await self._record(engine, e.FlowSucceeded(attempt=engine.attempt))
             case Ended(message=message):
                 await self._failed(engine, message)
@@ -71,7 +72,7 @@ class Watch:
                 await self._exited(engine, news)
 
     async def _ready(self, engine: Engine, news: Ready) -> None:
-        if news.plan:
+        if news.plan is not None and news.plan != engine.plan:
             await self._keep_plan(engine, news.plan)
         await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
 
@@ -91,6 +92,9 @@ class Watch:
         if job is None or engine.stopping:
             return
         retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=True)
+        if retry.at is None:
+            # before anybody hears of the failure, and tries the next graph on the same port
+            await self._release(engine)
         await self._record(
             engine,
             e.EngineFailed(attempt=engine.attempt, error=message, failures=retry.failures, retry_at=retry.at),
@@ -98,23 +102,25 @@ class Watch:
 
     async def _exited(self, engine: Engine, news: Exited) -> None:
         engine.exited = True
+        events = self._exit_events(engine, news)
         job = self._job(engine)
-        if job is None or job.desired is Desired.DELETED:
+        if job is None or job.outcome is not Outcome.OPEN or any(_ends_job(event) for event in events):
             await self._release(engine)
-        if job is not None:
-            await self._record_exit(engine, job, news)
+        if events:
+            await self._record(engine, *events)
         await engine.handle.forget()
-        if not self._wanted(engine):
-            await self._release(engine)
 
-    async def _record_exit(self, engine: Engine, job: Job, news: Exited) -> None:
+    def _exit_events(self, engine: Engine, news: Exited) -> tuple[e.Event, ...]:
+        """What the engine's end means for its job; nothing when the job is gone or the end is on record."""
+        job = self._job(engine)
+        if job is None:
+            return ()
         if job.desired is Desired.DELETED:
-            stopped = e.EngineStopped(attempt=engine.attempt, reason=engine.stopping or "job deleted")
-            await self._record(engine, stopped, e.JobDeleted())
-        elif engine.stopping:
-            await self._record(engine, e.EngineStopped(attempt=engine.attempt, reason=engine.stopping))
-        elif not engine.said_last:
-            await self._record(engine, self._exit_event(engine, job, news))
+            reason = engine.stopping or "job deleted"
+            return e.EngineStopped(attempt=engine.attempt, reason=reason), e.JobDeleted()
+        if engine.stopping:
+            return (e.EngineStopped(attempt=engine.attempt, reason=engine.stopping),)
+        return () if engine.said_last else (self._exit_event(engine, job, news),)
 
     async def _release(self, engine: Engine) -> None:
         """Frees the job's ports. A host that does not answer frees them by its end."""
@@ -134,17 +140,17 @@ class Watch:
             retry_at=retry.at,
         )
 
-    def _wanted(self, engine: Engine) -> bool:
-        """Whether this job will have an engine again, so that its endpoints stay taken."""
-        job = self._follower.jobs.get(engine.job_id)
-        return job is not None and job.outcome is Outcome.OPEN
-
     def _job(self, engine: Engine) -> Job | None:
         job = self._follower.jobs.get(engine.job_id)
         return job if job is not None and job.incarnation == engine.incarnation else None
 
     async def _record(self, engine: Engine, *events: e.Event) -> None:
         await self._recorder.record(engine.job_id, engine.incarnation, *events)
+
+
+def _ends_job(event: e.Event) -> bool:
+    """Whether no engine will follow, so that nobody may wait for the job's ports."""
+    return isinstance(event, e.JobDeleted) or (isinstance(event, e.EngineExited) and event.retry_at is None)
 
 
 def _how_it_ended(news: Exited) -> str:

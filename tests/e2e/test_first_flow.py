@@ -141,3 +141,18 @@ def test_what_a_signal_leaves_behind(installation: Installation, signum: int, en
     assert ask(port).content == b"hello"
     if engines_stay:
         assert installation.engines() == before
+
+
+def test_a_failed_create_leaves_its_port_free(installation: Installation) -> None:
+    """The endpoint is claimed before the other unit refuses to open; nothing of that may stay."""
+    installation.start()
+    port = free_port()
+    refused = echo_flow(port)
+    refused["graph"]["graphconf"][2] = refused["graph"]["graphconf"][2].replace("]", ", content_type=no_such]")
+    for n in range(5):
+        answer = installation.create(f"bad-{n}", refused)
+        assert answer.json()["error_code"] == "MODELBOX_008", answer.text
+        assert not is_listening(port)
+        good = installation.create(f"good-{n}", echo_flow(port))
+        assert good.status_code == 201, good.text
+        assert installation.delete(f"good-{n}").status_code == 204
