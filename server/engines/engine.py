@@ -16,6 +16,8 @@ from server.engines.control import ControlServer, Reply
 from server.engines.protocol import (
     Adopt,
     Adopted,
+    Counted,
+    Counters,
     Ended,
     EndRecord,
     EngineHead,
@@ -70,6 +72,7 @@ class Engine:
         self._born_at = born_at
         self._epoch = spec.epoch
         self._state = EngineState.STARTING
+        self._flow: RunningFlow | None = None
         self._news: Ready | Failed | Ended | None = None
         self._plan_digest = ""
         self._compiled: str | None = None
@@ -110,6 +113,7 @@ class Engine:
             return Failed(code=StatusCode.INTERNAL, message=_unexpected(error))
         if flow is None:
             return Ended(code=StatusCode.STOP, message="stopped before it was ready")
+        self._flow = flow
         self._tell(EngineState.READY, Ready(endpoints=_urls(flow.endpoints), plan=self._compiled))
         try:
             return await self._until_ended(flow)
@@ -137,12 +141,14 @@ class Engine:
 
     async def _until_ended(self, flow: RunningFlow) -> Ended:
         end = await self._unless_stopped(flow.ended())
+        # a flow that ended by itself may have requests in flight, which nothing will answer any more
+        grace = self._grace if end is None else 0.0
+        try:
+            await asyncio.wait_for(flow.stop(grace), grace + _STOP_MARGIN)
+        except TimeoutError:
+            log.warning("the flow did not stop within %g seconds", grace)
         if end is not None:
             return Ended(code=end.code, message=end.message)
-        try:
-            await asyncio.wait_for(flow.stop(self._grace), self._grace + _STOP_MARGIN)
-        except TimeoutError:
-            log.warning("the flow did not stop within %g seconds", self._grace)
         return Ended(code=StatusCode.STOP, message="stopped")
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result | None:
@@ -178,10 +184,17 @@ class Engine:
         )
         return [hello] if news is None else [hello, news]
 
+    def _counted(self) -> Counted:
+        if self._flow is None:
+            return Counted(nodes=())
+        return Counted(nodes=self._flow.counters(), stalls=self._flow.stalls())
+
     def _answer(self, request: EngineRequest) -> Reply:
         match request:
             case Ping():
                 return Pong(), ()
+            case Counters():
+                return self._counted(), ()
             case HandOverListeners():
                 endpoints, descriptors = self._listeners.held()
                 return Listening(job_id=self._head.job_id, endpoints=endpoints), descriptors

@@ -10,6 +10,7 @@ from struct import Struct
 import msgspec
 from msgspec.msgpack import Decoder
 
+from server.flow.counters import NodeCounters, Stall
 from server.jobs.events import EngineIdentity
 
 MAX_FRAME = 64 * 1024 * 1024
@@ -168,7 +169,11 @@ class HandOverListeners(Message, frozen=True, tag="hand-over-listeners"):
     """A new host asks for the listening sockets. Answered by Listening, with one descriptor an endpoint."""
 
 
-EngineRequest = Adopt | Stop | Ping | HandOverListeners
+class Counters(Message, frozen=True, tag="counters"):
+    """Answered by Counted, at any time."""
+
+
+EngineRequest = Adopt | Stop | Ping | HandOverListeners | Counters
 
 
 class EngineState(StrEnum):
@@ -254,7 +259,15 @@ class Listening(Message, frozen=True, tag="listening"):
     endpoints: tuple[ClaimedEndpoint, ...]
 
 
-EngineMessage = Hello | Ready | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening
+class Counted(Message, frozen=True, tag="counted"):
+    """What the flow has counted so far, node by node, and which nodes make no progress though they have input.
+    Both are empty before the flow is ready."""
+
+    nodes: tuple[NodeCounters, ...]
+    stalls: tuple[Stall, ...] = ()
+
+
+EngineMessage = Hello | Ready | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening | Counted
 
 
 class HandedOver(Message, frozen=True, tag="handed-over"):

@@ -3,6 +3,7 @@
 import importlib
 from typing import Protocol
 
+from server.flow.counters import NodeCounters, Stall
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.plan import Plan
 from server.flow.status import StatusCode
@@ -21,6 +22,10 @@ class FlowEnd(Protocol):
 class RunningFlow(Protocol):
     @property
     def endpoints(self) -> tuple[Endpoint, ...]: ...
+
+    def counters(self) -> tuple[NodeCounters, ...]: ...
+
+    def stalls(self) -> tuple[Stall, ...]: ...
 
     async def open(self) -> None:
         """Raises: server.flow.status.FlowError."""

@@ -1,8 +1,11 @@
 """What a flow counts, node by node."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from server.flow.run.node import Node
+if TYPE_CHECKING:
+    from server.flow.run.node import Node
 
 
 class PortCounters(msgspec.Struct, frozen=True):
@@ -26,7 +29,18 @@ class NodeCounters(msgspec.Struct, frozen=True, kw_only=True):
     last_activity: float
 
 
-def counters_of(node: Node) -> NodeCounters:
+class Stall(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that has input and made no progress for `seconds`. `stacks` are those of the threads that are in a
+    call of its unit."""
+
+    node: str
+    unit: str
+    seconds: float
+    reason: str
+    stacks: tuple[str, ...] = ()
+
+
+def counters_of(node: "Node") -> NodeCounters:
     return NodeCounters(
         node=node.name,
         unit=node.description.name,

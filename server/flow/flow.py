@@ -4,35 +4,42 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
+from typing import Any, TypeVar
 
-from server.flow.counters import NodeCounters, counters_of
+from server.flow.counters import NodeCounters, Stall, counters_of
 from server.flow.http.front import HttpFront, open_words
 from server.flow.http.services import Services
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
 from server.flow.plan import Plan
-from server.flow.run.build import build_nodes
+from server.flow.run.build import UnitMaker, build_nodes
 from server.flow.run.calls import SUCCESS, Outcome, call_unit
+from server.flow.run.inputs import InputFeed, InputNode
+from server.flow.run.load import open_unit
 from server.flow.run.node import Node
 from server.flow.run.scheduler import Scheduler
 from server.flow.run.source import SourceNode
+from server.flow.stalls import StallWatch
 from server.flow.status import FlowError, StatusCode
-from server.flow.unitapi import Configuration
+from server.flow.unitapi import Configuration, SessionContext
 
 __all__ = ["Flow", "FlowEnd", "FlowLimits"]
 
 BUILD_WORDS = "build graph failed, please check graph config."
 CLOSE_SECONDS = 1.0
 """How long `stop` waits for units that are in a call or in `close`, if the grace period is over."""
+STOPPED = "the flow has been stopped"
 SOURCE_LINGER_SECONDS = 1.0
 """How long no source may begin anything before they all count as ended."""
 
 log = logging.getLogger("server.flow")
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,16 @@ class FlowEnd:
 class Flow:
     """All methods are for the event loop in which `open` was called. Units run on threads."""
 
-    def __init__(self, plan: Plan, listeners: Listeners, limits: FlowLimits) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        listeners: Listeners,
+        limits: FlowLimits,
+        makers: Mapping[str, UnitMaker] | None = None,
+    ) -> None:
+        """`makers`: how units are made whose entry is a name that a program chose."""
         self._plan = plan
+        self._makers = makers
         self._listeners = listeners
         self._limits = limits
         self._nodes: dict[str, Node] = {}
@@ -56,6 +71,8 @@ class Flow:
         self._end: FlowEnd | None = None
         self._ended = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
+        self._stall_watch: StallWatch | None = None
+        self._stall_task: asyncio.Task[None] | None = None
         self._is_stopped = False
 
     @property
@@ -65,15 +82,31 @@ class Flow:
     def counters(self) -> tuple[NodeCounters, ...]:
         return tuple(counters_of(node) for node in self._nodes.values())
 
+    def stalls(self) -> tuple[Stall, ...]:
+        """The nodes that make no progress though they have input."""
+        return self._stall_watch.look() if self._stall_watch is not None else ()
+
     async def open(self) -> None:
         """Makes and opens all units, claims the endpoints, starts to serve.
 
         Raises: FlowError, worded from the outer step to the cause. Everything is closed again then.
         """
+        await self.build()
+        await self.start()
+
+    async def build(self) -> None:
+        """The first half of `open`: makes and opens all units. Raises: as `open`."""
         self._mailbox = Mailbox(asyncio.get_running_loop())
         self._scheduler = Scheduler("flow", _max_threads(self._plan))
+        await self._or_closed(self._build())
+
+    async def start(self) -> None:
+        """The second half of `open`: claims the endpoints, and lets data flow. Raises: as `open`."""
+        await self._or_closed(self._start())
+
+    async def _or_closed(self, step: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._build()
+            await step
         except FlowError as error:
             await self.stop(0)
             raise error.within(BUILD_WORDS) from error
@@ -94,16 +127,24 @@ class Flow:
             return
         self._is_stopped = True
         deadline = monotonic() + grace
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in (self._watch, self._stall_task):
+            if task is not None:
+                task.cancel()
         if self._front is not None:
             await self._front.close(grace)
         self._scheduler.stop()
         for node in self._nodes.values():
             if isinstance(node, SourceNode):
                 node.stop()
+            elif isinstance(node, InputNode):
+                node.stop(STOPPED)
         await self._settled(max(deadline, monotonic() + CLOSE_SECONDS))
         await self._close_units(max(deadline - monotonic(), CLOSE_SECONDS))
+
+    def begin(self, context: SessionContext) -> InputFeed | None:
+        """A new session at the graph's input nodes; None when it has none. From any thread, after `build`."""
+        inputs = self._input_node()
+        return inputs.begin(context) if inputs is not None else None
 
     def end(self, code: StatusCode, message: str) -> None:
         """Ends the flow, from a worker. The first reason counts."""
@@ -112,11 +153,21 @@ class Flow:
     async def _build(self) -> None:
         name = f"flow-{os.getpid()}-{id(self):x}"
         self._front = HttpFront(name, self._listeners, self._limits, self._mailbox)
-        self._nodes = build_nodes(self._plan, self._scheduler, self, Services(serve=self._front.add))
+        services = Services(serve=self._front.add)
+        # not on the loop: units import what they need, which may take long
+        make = partial(build_nodes, self._plan, self._scheduler, self, services, self._makers)
+        self._nodes = await _on_thread(make, self._mailbox)
         self._scheduler.start(self._crashed)
         await self._open_units()
+
+    async def _start(self) -> None:
+        assert self._front is not None
         await self._front.serve()
         self._scheduler.post(self._start_nodes)
+        seconds = Configuration(self._plan.settings).get_float("graph.stall-seconds", self._limits.stall_seconds)
+        if seconds > 0:
+            self._stall_watch = StallWatch(self._nodes, self._scheduler, seconds)
+            self._stall_task = asyncio.create_task(self._watch_stalls(self._stall_watch, seconds))
         if self._sources_can_end():
             self._watch = asyncio.create_task(self._watch_sources())
 
@@ -143,12 +194,20 @@ class Flow:
         self.end(StatusCode.FAULT, f"the scheduler failed: {type(error).__name__}: {error}")
 
     def _note_end(self, end: FlowEnd) -> None:
-        if self._end is None:
-            self._end = end
-            self._ended.set()
+        if self._end is not None:
+            return
+        self._end = end
+        if end.code is not StatusCode.SUCCESS and (inputs := self._input_node()) is not None:
+            inputs.stop(end.message)
+        self._ended.set()
+
+    def _input_node(self) -> InputNode | None:
+        return next((node for node in self._nodes.values() if isinstance(node, InputNode)), None)
 
     def _sources_can_end(self) -> bool:
-        return not self.endpoints and any(isinstance(node, SourceNode) for node in self._nodes.values())
+        if self.endpoints or self._input_node() is not None:
+            return False
+        return any(isinstance(node, SourceNode) for node in self._nodes.values())
 
     async def _watch_sources(self) -> None:
         """The flow has ended well once every source has begun something, all of it is through, and nothing
@@ -163,6 +222,12 @@ class Flow:
                 self._note_end(FlowEnd(StatusCode.SUCCESS))
                 return
             seen = begun if is_quiet else -1
+
+    async def _watch_stalls(self, watch: StallWatch, seconds: float) -> None:
+        while True:
+            # a third: a quiet flow is to wake up rarely
+            await asyncio.sleep(seconds / 3)
+            watch.look()
 
     async def _settled(self, deadline: float) -> None:
         """Waits for the calls that are under way. Looks rather than listens: it is a matter of milliseconds."""
@@ -205,12 +270,34 @@ class _OpenCall:
         return self
 
     def run(self) -> None:
-        unit = self.node.description
-        options = Configuration({**unit.config, **self.node.plan.options})
-        self.outcome = call_unit(f"{unit.name}.open", self.node.unit.open, options)
+        self.outcome = open_unit(self.node.plan, self.node.unit)
 
     def finish(self) -> None:
         self._mailbox.post(partial(_settle, self.done))
+
+
+async def _on_thread(work: Callable[[], Result], mailbox: Mailbox) -> Result:
+    """The result of `work`, which goes on alone when the wait for it is cancelled."""
+    future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    def deliver(result: Result | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            mailbox.post(partial(deliver, None, error))
+        else:
+            mailbox.post(partial(deliver, result, None))
+
+    threading.Thread(target=run, name="flow-build", daemon=True).start()
+    return await future
 
 
 def _settle(future: "asyncio.Future[None]") -> None:
@@ -220,7 +307,7 @@ def _settle(future: "asyncio.Future[None]") -> None:
 
 def _close(nodes: list[Node], done: Callable[[], None]) -> None:
     for node in nodes:
-        call_unit(f"{node.description.name}.close", node.unit.close)
+        call_unit(f"{node.name}.close", node.unit.close, otherwise=StatusCode.SUCCESS)
     done()
 
 

@@ -1,12 +1,14 @@
-"""What a flow allows its HTTP clients."""
+"""What a flow allows its HTTP clients, and itself."""
 
 import msgspec
 
 
 class FlowLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes in bytes, times in seconds. `request_seconds` is how long a client may pause within a request, and
-    how long the head of one may take in all."""
+    how long the head of one may take in all. `stall_seconds` is how long a node may make no progress while it
+    has input before that is reported, 0 = never; the graph key `graph.stall-seconds` overrides it."""
 
     max_request_bytes: int = 64 * 1024 * 1024
     max_header_bytes: int = 64 * 1024
     request_seconds: float = 60.0
+    stall_seconds: float = 60.0

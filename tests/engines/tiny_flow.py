@@ -13,6 +13,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
+from server.flow.counters import NodeCounters, Stall
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.plan import Plan
 from server.flow.status import FlowError, StatusCode
@@ -104,6 +105,12 @@ class TinyFlow:
                 status, _, body = answer.partition(" ")
                 text = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}"
                 await loop.sock_sendall(connection, text.encode())
+
+    def counters(self) -> tuple[NodeCounters, ...]:
+        return ()
+
+    def stalls(self) -> tuple[Stall, ...]:
+        return ()
 
     async def ended(self) -> TinyEnd:
         settings = self._settings

@@ -2,6 +2,7 @@
 found nothing wrong; within a step, everything that is wrong is found."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from server.flow.graph.checks import (
     check_whole,
     topological_order,
 )
-from server.flow.graph.dot_graph import read_dot
+from server.flow.graph.dot_graph import DotGraph, read_dot
 from server.flow.graph.draft import Draft, listed, nearest
 from server.flow.graph.findings import Enough, Findings
 from server.flow.graph.matching import check_matching
@@ -78,16 +79,42 @@ def examine_graph(
     return Examination(plan, findings.problems)
 
 
+def check_settings(settings: Mapping[str, str]) -> None:
+    """What ModelBox refuses in `init`, before it builds anything (spec 1.5). Raises: FlowError."""
+    _check_settings(settings)
+    _dot_text(settings)
+
+
+def compile_settings(
+    settings: dict[str, str],
+    *,
+    units: Iterable[UnitDescription] = (),
+    args: Mapping[str, str] | None = None,
+    dot: DotGraph | None = None,
+) -> Plan:
+    """As compile_graph, from settings that were read already. `dot` takes the place of the DOT text.
+
+    Raises: FlowError.
+    """
+    findings = Findings(1)
+    with suppress(Enough):
+        plan = _compile(settings, units, args, findings, dot)
+        if plan is not None:
+            return plan
+    raise findings.problems[0]
+
+
 def _compile(
     settings: dict[str, str],
     units: Iterable[UnitDescription],
     args: Mapping[str, str] | None,
     findings: Findings,
+    dot: DotGraph | None = None,
 ) -> Plan | None:
     _check_settings(settings)
     arguments = None if args is None else _arguments(settings, args)
     catalogue = Catalogue(settings, units)
-    dot = read_dot(_dot_text(settings))
+    dot = dot if dot is not None else read_dot(_dot_text(settings))
     strict = values.get_bool(settings, "graph.strict", True)
     draft = build(dot, catalogue, strict, arguments, findings)
     if findings:

@@ -54,6 +54,7 @@ class Node:
         self.outputs = [OutPort(name) for name in plan.outputs]
         self.output_names = tuple(plan.outputs)
         self.calls = 0
+        self.rows_done = 0
         self.seconds = 0.0
         self.errors = 0
         self.last_activity = 0.0
@@ -106,6 +107,7 @@ class Node:
 
     def done(self, rows: list[Row]) -> None:
         """Rows are through, and what came of them has been sent."""
+        self.rows_done += len(rows)
         for row in rows:
             row[0].scope.session.release(len(row))
 

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 IDLE_SECONDS = 10.0
@@ -17,10 +18,17 @@ IDLE_SECONDS = 10.0
 log = logging.getLogger("server.flow")
 
 
+class Named(Protocol):
+    name: str
+
+
 class Call(Protocol):
     """One call into a unit. `run` is made without the lock and never raises; `finish` with it."""
 
     quick: bool
+
+    @property
+    def node(self) -> "Named": ...
 
     def run(self) -> None: ...
     def finish(self) -> None: ...
@@ -44,12 +52,24 @@ class Job(Protocol):
         """The next call, or None when there is nothing to do now. Called with the lock held."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunningCall:
+    """`thread` is its identifier (`threading.get_ident`)."""
+
+    node_name: str
+    thread: int
+
+
 class _Worker:
-    __slots__ = ("wake",)
+    """`call` is the one that it is in."""
+
+    __slots__ = ("call", "thread", "wake")
 
     def __init__(self) -> None:
         self.wake = threading.Lock()
         self.wake.acquire()
+        self.call: Call | None = None
+        self.thread = 0
 
 
 class Scheduler:
@@ -61,6 +81,7 @@ class Scheduler:
         self._ready: deque[Job] = deque()
         self._inbox: deque[Callable[[], None]] = deque()
         self._idle: list[_Worker] = []
+        self._workers: set[_Worker] = set()
         self._threads = 0
         self._free = 0
         self._running = 0
@@ -77,6 +98,15 @@ class Scheduler:
     def running(self) -> int:
         """How many calls into units are under way."""
         return self._running
+
+    def calls(self) -> list[RunningCall]:
+        """The calls that are under way, as of a moment ago. From any thread."""
+        found = []
+        for worker in self._workers.copy():
+            call = worker.call
+            if call is not None:
+                found.append(RunningCall(call.node.name, worker.thread))
+        return found
 
     def stop(self) -> None:
         """Lets idle workers end, and busy ones after their current call."""
@@ -136,22 +166,25 @@ class Scheduler:
             self._wake_one()
 
     def _work(self, me: _Worker) -> None:
+        me.thread = threading.get_ident()
         self.lock.acquire()
+        self._workers.add(me)
         try:
             while not self._stopping:
                 try:
-                    if not self._step() and not self._rest(me):
+                    if not self._step(me) and not self._rest(me):
                         break
                 except BaseException as error:
                     log.exception("the scheduler failed; the flow ends")
                     if self._on_crash is not None:
                         self._on_crash(error)
         finally:
+            self._workers.discard(me)
             self._free -= 1
             self._threads -= 1
             self.lock.release()
 
-    def _step(self) -> bool:
+    def _step(self, me: _Worker) -> bool:
         """Does one thing. Returns whether there was one."""
         while self._inbox:
             self._inbox.popleft()()
@@ -159,11 +192,12 @@ class Scheduler:
             return self._running == 0 and self._undo_standstill()
         call = self._ready.popleft().take()
         if call is not None:
-            self._call(call)
+            self._call(me, call)
         return True
 
-    def _call(self, call: Call) -> None:
+    def _call(self, me: _Worker, call: Call) -> None:
         self._running += 1
+        me.call = call
         if call.quick:
             self.lock.release()
             try:
@@ -181,6 +215,7 @@ class Scheduler:
                 self.lock.acquire()
                 self._free += 1
                 self._running -= 1
+        me.call = None
         if not self._stopping:
             call.finish()
 

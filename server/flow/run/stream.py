@@ -33,6 +33,7 @@ class StreamCall:
         self, stream: "Stream", rows: list[Row], event: FlowUnitEvent | None, external: list[Buffer] | None
     ) -> None:
         self.stream = stream
+        self.node = stream.node
         self.rows = rows
         self.event = event
         self.external = external

@@ -1,0 +1,88 @@
+"""Nodes that have input and make no progress: which, why, and where their threads are."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from time import monotonic
+
+from server.flow.counters import Stall
+from server.flow.run.node import Node
+from server.flow.run.scheduler import Scheduler
+
+log = logging.getLogger("server.flow")
+
+
+class StallWatch:
+    """Looks at the nodes of one flow again and again. Takes no lock: what it reads may be a moment old."""
+
+    def __init__(self, nodes: Mapping[str, Node], scheduler: Scheduler, seconds: float) -> None:
+        self._nodes = nodes
+        self._scheduler = scheduler
+        self._seconds = seconds
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._told: set[str] = set()
+
+    def look(self) -> tuple[Stall, ...]:
+        """Who has made no progress for too long. Each is logged once, until it goes on."""
+        now = monotonic()
+        calls: dict[str, list[int]] = {}
+        for call in self._scheduler.calls():
+            calls.setdefault(call.node_name, []).append(call.thread)
+        stalls = []
+        for name, node in self._nodes.items():
+            since = self._without_progress_since(node, name in calls, now)
+            if since is None or now - since < self._seconds:
+                self._told.discard(name)
+                continue
+            stalls.append(self._stall(node, now - since, calls.get(name, ())))
+        for stall in stalls:
+            self._tell(stall)
+        return tuple(stalls)
+
+    def _without_progress_since(self, node: Node, in_call: bool, now: float) -> float | None:
+        """None: it has nothing to do."""
+        if not in_call and not any(port.queued > 0 for port in node.inputs):
+            self._seen.pop(node.name, None)
+            return None
+        progress = node.calls + node.rows_done
+        seen = self._seen.get(node.name)
+        if seen is None or seen[0] != progress:
+            self._seen[node.name] = seen = (progress, now)
+        return seen[1]
+
+    def _stall(self, node: Node, seconds: float, threads: Iterable[int]) -> Stall:
+        frames = sys._current_frames()
+        stacks = tuple(_stack_of(frames[thread]) for thread in threads if thread in frames)
+        return Stall(
+            node=node.name,
+            unit=node.description.name,
+            seconds=round(seconds, 3),
+            reason=self._reason(node, bool(stacks)),
+            stacks=stacks,
+        )
+
+    def _reason(self, node: Node, in_call: bool) -> str:
+        if in_call:
+            return "its unit has not returned"
+        for job, port in tuple(self._scheduler.parked.items()):
+            if job.node is node:
+                waits_for = port.node
+                return f"it waits for room at node '{getattr(waits_for, 'name', '?')}'"
+        if len(node.inputs) > 1 and not all(port.queued for port in node.inputs):
+            missing = ", ".join(port.name for port in node.inputs if not port.queued)
+            return f"it waits for data at its other inputs: {missing}"
+        return "it waits for an end of its stream, an event, or a thread"
+
+    def _tell(self, stall: Stall) -> None:
+        if stall.node in self._told:
+            return
+        self._told.add(stall.node)
+        words = (
+            f"node '{stall.node}' ({stall.unit}) has made no progress for {stall.seconds:.1f} s: {stall.reason}"
+        )
+        log.warning("%s", "\n".join((words, *stall.stacks)))
+
+
+def _stack_of(frame: object) -> str:
+    return "".join(traceback.format_stack(frame))  # type: ignore[arg-type]
