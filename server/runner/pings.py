@@ -11,8 +11,10 @@ from server.runner.recorder import Recorder
 from server.store.follower import Follower
 
 ROUND_SECONDS = 5.0
-"""Each engine is asked once in this time. Its end is noticed at once by other means; this is about engines that
-exist and are stuck."""
+"""Each engine is asked once in this time, or in more when there are many. Its end is noticed at once by other
+means; this is about engines that exist and are stuck."""
+ASKED_PER_SECOND = 5
+"""At most: a question costs 0.9 ms of CPU at both ends together, and many engines at rest should cost nothing."""
 ANSWER_SECONDS = 2.0
 
 
@@ -30,7 +32,7 @@ class Pinger:
                     if not (engine.exited or engine.stopping):
                         asking.create_task(self._ask(engine))
                     # spread, so that a thousand engines do not wake at the same moment
-                    await asyncio.sleep(ROUND_SECONDS / len(engines))
+                    await asyncio.sleep(max(ROUND_SECONDS / len(engines), 1 / ASKED_PER_SECOND))
                 if not engines:
                     await asyncio.sleep(ROUND_SECONDS)
 
