@@ -1,19 +1,23 @@
-"""From a plan's unit to an object of its class."""
+"""From a plan's unit to an object of its class, and its `open`."""
 
+import logging
 from importlib import import_module
 
 from server.flow.plan import PlanNode
+from server.flow.pyunits.load import make_python_unit, place_in, said
+from server.flow.run.calls import Outcome, outcome_of
 from server.flow.status import FlowError, StatusCode
-from server.flow.unitapi import FlowUnit
+from server.flow.unitapi import Configuration, FlowUnit
+
+log = logging.getLogger("server.flow")
 
 
 def make_unit(node: PlanNode) -> FlowUnit:
-    """Raises: FlowError, when the entry is not a built-in's, or its class cannot be loaded and made."""
+    """Raises: FlowError, when the unit's class cannot be loaded and made."""
     assert node.unit is not None
     entry = node.unit.entry
-    if "@" in entry:
-        words = f"node '{node.name}': unit '{node.unit.name}' is a Python unit ({entry}), which cannot be run yet"
-        raise FlowError(StatusCode.NOTSUPPORT, words)
+    if node.unit.directory:
+        return make_python_unit(node.unit, node.name)
     module_name, _, class_name = entry.partition(":")
     try:
         unit = getattr(import_module(module_name), class_name)()
@@ -22,3 +26,17 @@ def make_unit(node: PlanNode) -> FlowUnit:
     if not isinstance(unit, FlowUnit):
         raise FlowError(StatusCode.INVALID, f"import {entry} failed: {class_name} is no FlowUnit")
     return unit
+
+
+def open_unit(node: PlanNode, unit: FlowUnit) -> Outcome:
+    """Calls the unit's `open` with its description's options, overlaid by the node's (spec 5.2)."""
+    assert node.unit is not None
+    described = node.unit
+    try:
+        returned = unit.open(Configuration({**described.config, **node.options}))
+    except BaseException as error:
+        log.warning("%s.open raised", node.name, exc_info=error)
+        words = f"{described.entry} function open error: {said(error)}"
+        place = place_in(described.directory, error) if described.directory else ""
+        return Outcome(StatusCode.FAULT, f"{words} -> node '{node.name}': {place}" if place else words)
+    return outcome_of(f"{node.name}.open", returned, StatusCode.FAULT)
