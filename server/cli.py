@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from server.cli_flow import flow
 from server.config import Config, load_config
 from server.errors import StartError
 from server.process import configure_logging, set_title
@@ -48,6 +49,9 @@ def _options(*groups: list[Callable[..., Any]]) -> Callable[..., Any]:
 @click.version_option(package_name="modelbox-server")
 def cli() -> None:
     """A persistent job server for dataflow graphs, compatible with ModelBox Server's REST API."""
+
+
+cli.add_command(flow)
 
 
 @cli.command()

@@ -1,0 +1,80 @@
+"""The `flow` commands: thin, each calls one function of `server.flow.commands`."""
+
+from pathlib import Path
+
+import click
+
+_GRAPH = click.argument("graph", type=click.Path(path_type=Path))
+_OUTPUT = click.option(
+    "-o", "--output-format", type=click.Choice(["text", "json"]), default="text", help="How to print."
+)
+
+
+@click.group()
+def flow() -> None:
+    """Run, check and show graphs; list flow units; make skeletons of units and projects."""
+
+
+@flow.command(name="run")
+@_GRAPH
+@click.option("--grace", type=click.FloatRange(0), default=60, show_default=True, help="Seconds to drain.")
+@click.option(
+    "--report",
+    type=click.FloatRange(0),
+    default=10,
+    show_default=True,
+    help="In a pipe, seconds between counters.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+    default="info",
+    show_default=True,
+    help="What of the units' log lines to show.",
+)
+def run_flow(graph: Path, grace: float, report: float, log_level: str) -> int:
+    """Run GRAPH in this process until it ends. Ctrl-C: requests in flight finish; again: end at once.
+
+    Exit code 0 when it succeeded or was drained, 1 when it failed, 2 when it could not be built.
+    """
+    from server.flow.commands.run import run
+
+    return run(graph, grace=grace, report_seconds=report, log_level=log_level)
+
+
+@flow.command()
+@click.argument("graphs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_OUTPUT
+def check(graphs: tuple[Path, ...], output_format: str) -> int:
+    """Say everything that is wrong with GRAPHS, without running them.
+
+    Exit code 0 when nothing is, 1 when something is, 2 when a file cannot be read.
+    """
+    from server.flow.commands.check import check as run
+
+    return run(graphs, as_json=output_format == "json")
+
+
+@flow.command()
+@_GRAPH
+@click.option("--dot", is_flag=True, help="Print DOT for a picture: ... --dot | dot -Tsvg")
+def show(graph: Path, dot: bool) -> int:
+    """Show the nodes of GRAPH: units, ports, batch and queue sizes, where inputs are matched."""
+    from server.flow.commands.show import show as run
+
+    return run(graph, as_dot=dot)
+
+
+@flow.command()
+@click.option(
+    "--dir", "folders", multiple=True, type=click.Path(path_type=Path), help="Folder of units, as driver.dir."
+)
+@_OUTPUT
+def units(folders: tuple[Path, ...], output_format: str) -> int:
+    """List flow units with their ports and options, and descriptions that are broken.
+
+    Exit code 1 when a description is broken, 2 when a folder is not there.
+    """
+    from server.flow.commands.units import units as run
+
+    return run(folders, as_json=output_format == "json")

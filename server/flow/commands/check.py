@@ -1,0 +1,110 @@
+"""`flow check`: everything that is wrong with graphs, at once."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.flow import values
+from server.flow.catalogue import Catalogue
+from server.flow.commands.graph_file import GraphFile, Place, line_map, located, read_graph_file
+from server.flow.graph.compile import examine_graph
+from server.flow.settings import load_settings
+from server.flow.status import FlowError, StatusCode
+
+OK, WRONG, UNREADABLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    place: Place
+    code: StatusCode
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of one file. `warnings` are unit descriptions that cannot be used; a graph that needs
+    none of them is right nevertheless."""
+
+    path: str
+    exit_code: int
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    nodes: int = 0
+    edges: int = 0
+
+
+def check(paths: Sequence[Path], *, as_json: bool) -> int:
+    """Prints what is wrong with each graph.
+
+    Returns: 0 when all are right, 1 when a graph has problems, 2 when a file cannot be read.
+    """
+    reports = [examine_file(path) for path in paths]
+    if as_json:
+        print(json.dumps([_plain(report) for report in reports], indent=2, ensure_ascii=False))
+    else:
+        for report in reports:
+            _print(report)
+    return max(report.exit_code for report in reports)
+
+
+def examine_file(path: Path) -> Report:
+    try:
+        file = read_graph_file(path)
+    except FlowError as error:
+        return Report(str(path), UNREADABLE, (Problem(Place(str(path)), error.code, str(error)),))
+    examined = examine_graph(file.text, file.format)
+    warnings = _warnings(file)
+    if examined.plan is not None:
+        plan = examined.plan
+        return Report(str(path), OK, (), warnings, len(plan.nodes), len(plan.edges))
+    return Report(str(path), WRONG, _problems(file, examined.problems), warnings)
+
+
+def _problems(file: GraphFile, errors: Sequence[FlowError]) -> tuple[Problem, ...]:
+    lines = line_map(file)
+    found = []
+    for error in errors:
+        place, text = located(error, file, lines)
+        found.append(Problem(place, error.code, text))
+    return tuple(found)
+
+
+def _warnings(file: GraphFile) -> tuple[str, ...]:
+    try:
+        settings = load_settings(file.text, file.format)
+        problems = Catalogue(settings).problems
+    except FlowError:
+        return ()
+    missing = [
+        f"driver.dir names '{folder}', which is not there (it is relative to the working directory)"
+        for folder in values.get_string_list(settings, "driver.dir")
+        if folder and not Path(folder).exists()
+    ]
+    return (*missing, *(str(problem) for problem in problems))
+
+
+def _print(report: Report) -> None:
+    for warning in report.warnings:
+        print(f"{report.path}: warning: {warning}", file=sys.stderr)
+    for problem in report.problems:
+        print(f"{problem.place}: {problem.text}")
+    if not report.problems:
+        print(f"{report.path}: ok, {report.nodes} nodes, {report.edges} edges")
+
+
+def _plain(report: Report) -> dict[str, object]:
+    problems = [
+        {"file": each.place.path, "line": each.place.line, "code": each.code.text, "message": each.text}
+        for each in report.problems
+    ]
+    return {
+        "file": report.path,
+        "ok": report.exit_code == OK,
+        "nodes": report.nodes,
+        "edges": report.edges,
+        "problems": problems,
+        "warnings": list(report.warnings),
+    }

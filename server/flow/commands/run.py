@@ -1,0 +1,164 @@
+"""`flow run`: one flow in this process, until it ends or is told to."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+import uvloop
+
+from server.flow.commands.graph_file import line_map, located, read_graph_file
+from server.flow.commands.screen import Screen, ScreenHandler
+from server.flow.counters import NodeCounters
+from server.flow.flow import Flow, FlowEnd
+from server.flow.graph.compile import compile_graph
+from server.flow.limits import FlowLimits
+from server.flow.own_listeners import OwnListeners
+from server.flow.plan import Plan
+from server.flow.status import FlowError, StatusCode
+
+SUCCEEDED, FAILED, NOT_BUILT, INTERRUPTED = 0, 1, 2, 130
+
+_REDRAW_SECONDS = 0.5
+
+
+def run(path: Path, *, grace: float, report_seconds: float, log_level: str) -> int:
+    """Runs the graph at `path`. `grace` is how long requests in flight may take after the first SIGINT or
+    SIGTERM; a second one ends the process at once. In a pipe, counters are written every `report_seconds`
+    (0 = only at the end).
+
+    Returns: 0 when the flow succeeded or was drained, 1 when it failed, 2 when it could not be built.
+    """
+    screen = Screen()
+    try:
+        file = read_graph_file(path)
+    except FlowError as error:
+        screen.line(f"{path}: {error}")
+        return NOT_BUILT
+    try:
+        plan = compile_graph(file.text, file.format)
+    except FlowError as error:
+        place, text = located(error, file, line_map(file))
+        screen.line(f"{place}: {text}")
+        return NOT_BUILT
+    _log_to(screen, log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Run(path, plan, screen, grace, report_seconds).run())
+
+
+def _log_to(screen: Screen, level: str) -> None:
+    handler = ScreenHandler(screen)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+
+
+class _Run:
+    def __init__(self, path: Path, plan: Plan, screen: Screen, grace: float, report_seconds: float) -> None:
+        self._path = path
+        self._plan = plan
+        self._screen = screen
+        self._grace = grace
+        self._report_seconds = report_seconds
+        self._stop_wanted = asyncio.Event()
+        self._began = monotonic()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signum, self._signalled)
+        flow = Flow(self._plan, OwnListeners(), FlowLimits())
+        try:
+            await flow.open()
+        except FlowError as error:
+            self._screen.line(f"{self._path}: {error}")
+            return NOT_BUILT
+        self._screen.line(f"running {self._plan.name or self._path}{_serving(flow)}; Ctrl-C ends it")
+        reporter = asyncio.create_task(self._report(flow))
+        try:
+            end = await self._until_end(flow)
+        finally:
+            await flow.stop(self._grace if self._stop_wanted.is_set() else 0)
+            reporter.cancel()
+            with suppress(asyncio.CancelledError):
+                await reporter
+        self._last_words(flow, end)
+        return SUCCEEDED if end is None or end.code is StatusCode.SUCCESS else FAILED
+
+    def _signalled(self) -> None:
+        if self._stop_wanted.is_set():
+            self._screen.line("ended at once")
+            # units may be in calls that never return, and nothing that is left to do could be relied on
+            os._exit(INTERRUPTED)
+        self._stop_wanted.set()
+        self._screen.line("no new requests; those in flight finish; once more ends it at once")
+
+    async def _until_end(self, flow: Flow) -> FlowEnd | None:
+        """How the flow ended by itself; None when it was told to."""
+        ended = asyncio.create_task(flow.ended())
+        told = asyncio.create_task(self._stop_wanted.wait())
+        await asyncio.wait([ended, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if ended.done():
+            return ended.result()
+        ended.cancel()
+        return None
+
+    async def _report(self, flow: Flow) -> None:
+        if self._screen.is_terminal:
+            while True:
+                self._screen.table(table_of(flow.counters()))
+                await asyncio.sleep(_REDRAW_SECONDS)
+        while self._report_seconds > 0:
+            await asyncio.sleep(self._report_seconds)
+            self._write_counters(flow)
+
+    def _write_counters(self, flow: Flow) -> None:
+        for line in table_of(flow.counters()):
+            self._screen.line(line)
+
+    def _last_words(self, flow: Flow, end: FlowEnd | None) -> None:
+        self._screen.table(())
+        self._write_counters(flow)
+        seconds = monotonic() - self._began
+        if end is None:
+            self._screen.line(f"drained after {seconds:.1f} s")
+        elif end.code is StatusCode.SUCCESS:
+            self._screen.line(f"succeeded after {seconds:.1f} s")
+        else:
+            self._screen.line(f"failed after {seconds:.1f} s: {FlowError(end.code, *_messages(end))}")
+
+
+def _messages(end: FlowEnd) -> tuple[str, ...]:
+    return (end.message,) if end.message else ()
+
+
+def _serving(flow: Flow) -> str:
+    urls = [
+        f"http://{f'[{each.host}]' if ':' in each.host else each.host}:{each.port}{each.path}"
+        for each in flow.endpoints
+    ]
+    return f" on {', '.join(urls)}" if urls else ""
+
+
+def table_of(counters: Sequence[NodeCounters]) -> list[str]:
+    """A row a node: buffers in and out (of the port with most), what waits, calls, seconds in them, errors."""
+    rows = [("node", "in", "out", "queued", "calls", "seconds", "errors")]
+    for node in counters:
+        row = (
+            node.node,
+            str(max((port.buffers for port in node.inputs), default=0)),
+            str(max((port.buffers for port in node.outputs), default=0)),
+            str(sum(port.queued or 0 for port in node.inputs)),
+            str(node.calls),
+            f"{node.seconds:.3f}",
+            str(node.errors),
+        )
+        rows.append(row)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]

@@ -1,0 +1,104 @@
+"""`flow check`: all problems at once, each with its place in the file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.flow.commands.graphs import ECHO_DOT, WRONG_DOT, json_graph, toml_graph
+from tests.flow.commands.program import flow
+
+
+def test_a_graph_without_problems(tmp_path: Path) -> None:
+    graph = toml_graph(tmp_path, ECHO_DOT, 8080)
+    done = flow("check", graph)
+    assert (done.returncode, done.stdout) == (0, f"{graph}: ok, 2 nodes, 1 edges\n")
+
+
+@pytest.mark.parametrize(("write", "first_line"), [(toml_graph, 4), (json_graph, 3)])
+def test_all_problems_with_the_line_of_the_file(tmp_path: Path, write: object, first_line: int) -> None:
+    assert callable(write)
+    graph = write(tmp_path, WRONG_DOT)
+    done = flow("check", graph)
+    assert done.returncode == 1
+    unit_line, queue_line = first_line + 2, first_line + 3
+    queue, unit = done.stdout.splitlines()
+    assert unit.startswith(f"{graph}:{unit_line}: Not found, ")
+    assert f"node 'tx' (line {unit_line})" in unit
+    assert "did you mean 'httpserver_sync_reply'" in unit
+    assert queue.startswith(f"{graph}:{queue_line}: Invalid argument, ")
+
+
+def test_a_syntax_error_of_dot_and_one_of_toml(tmp_path: Path) -> None:
+    graph = toml_graph(tmp_path, "digraph a {\n  x[flowunit\n  y[flowunit=z]\n}")
+    done = flow("check", graph)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{graph}:6: Fault, DOT syntax error in line 6")
+    graph.write_text('[graph]\nformat = "graphviz\n')
+    done = flow("check", graph)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{graph}:2: Fault, Load config file failed")
+
+
+def test_a_dot_file_of_its_own_is_named(tmp_path: Path) -> None:
+    (tmp_path / "flow.dot").write_text(WRONG_DOT)
+    graph = tmp_path / "graph.toml"
+    graph.write_text('[graph]\nformat = "graphviz"\ngraphconffilepath = "flow.dot"\n')
+    done = flow("check", graph, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.startswith("flow.dot:4: ")
+
+
+def test_json_for_programs(tmp_path: Path) -> None:
+    right = json_graph(tmp_path, ECHO_DOT, 8080)
+    wrong = toml_graph(tmp_path, WRONG_DOT)
+    done = flow("check", right, wrong, "-o", "json")
+    assert done.returncode == 1
+    first, second = json.loads(done.stdout)
+    assert (first["file"], first["ok"], first["problems"]) == (str(right), True, [])
+    assert not second["ok"]
+    assert [(each["code"], each["line"]) for each in second["problems"]] == [
+        ("Invalid argument", 7),
+        ("Not found", 6),
+    ]
+
+
+def test_broken_descriptions_are_warnings(tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    folder.mkdir()
+    (folder / "half.toml").write_text('[base]\ntype = "python"\nname = "half"\n')
+    graph = toml_graph(tmp_path, ECHO_DOT, 8080, f'[driver]\ndir = ["{folder}", "nowhere"]\n')
+    done = flow("check", graph)
+    assert done.returncode == 0
+    assert f"{folder}/half.toml, key 'base.entry': is missing or empty" in done.stderr
+    assert "driver.dir names 'nowhere'" in done.stderr
+
+
+def test_files_that_are_no_graph(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\x00\xff\xfe")
+    missing = tmp_path / "missing.toml"
+    done = flow("check", binary, tmp_path, missing)
+    assert done.returncode == 2
+    assert [line.rpartition("failed, ")[2].partition(" (")[0] for line in done.stdout.splitlines()] == [
+        "it is no UTF-8 text",
+        "it is a folder, give the graph file in it",
+        "No such file or directory",
+    ]
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "\0", "{", "[]", "x = [1]\n", "graph = 5\n", "{" * 100_000])
+def test_texts_that_are_no_graph(tmp_path: Path, text: str) -> None:
+    graph = tmp_path / "graph"
+    graph.write_text(text)
+    done = flow("check", graph)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{graph}")
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_use() -> None:
+    done = flow("check")
+    assert done.returncode == 2
+    assert "Missing argument" in done.stderr

@@ -1,0 +1,83 @@
+"""`flow run`: a flow in one process, from its start to a drain, a failure or an end at once."""
+
+import pty
+import subprocess
+from os import close, read
+from pathlib import Path
+
+import pytest
+
+from tests.flow.commands.graphs import ECHO_DOT, WRONG_DOT, toml_graph
+from tests.flow.commands.program import PROGRAM, environ, flow, running
+from tests.installation import free_port
+
+
+def test_it_serves_counts_and_ends_after_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
+    with running(toml_graph(tmp_path, ECHO_DOT, port), port) as under_way:
+        assert under_way.http.post("/", content="hello").text == "hello"
+        under_way.interrupt()
+        code, errors = under_way.end()
+    assert code == 0
+    lines = errors.splitlines()
+    assert lines[0] == f"running echo on http://127.0.0.1:{port}; Ctrl-C ends it"
+    assert "no new requests; those in flight finish; once more ends it at once" in lines
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith(("rx ", "tx "))}
+    assert rows["rx"][1] == "1"
+    assert rows["tx"][0] == "1"
+    assert lines[-1].startswith("drained after ")
+
+
+def test_counters_are_written_meanwhile_in_a_pipe(tmp_path: Path) -> None:
+    port = free_port()
+    with running(toml_graph(tmp_path, ECHO_DOT, port), port, "--report", "0.05") as under_way:
+        under_way.http.post("/", content="hello")
+        assert under_way.process.stderr is not None
+        rows = (under_way.process.stderr.readline().split()[:2] for _ in range(10_000))
+        assert any(row == ["tx", "1"] for row in rows)
+        under_way.interrupt()
+        assert under_way.end()[0] == 0
+
+
+def test_a_terminal_gets_a_table_that_is_redrawn(tmp_path: Path) -> None:
+    port = free_port()
+    graph = toml_graph(tmp_path, ECHO_DOT, port)
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen([str(PROGRAM), "flow", "run", str(graph)], stderr=theirs, env=environ())
+        seen = b""
+        while b"\x1b[J" not in seen:
+            seen += read(ours, 10_000)
+        process.terminate()
+        while b"drained" not in seen:
+            seen += read(ours, 10_000)
+        assert process.wait(30) == 0
+    finally:
+        close(theirs)
+        close(ours)
+    assert b"node" in seen
+
+
+@pytest.mark.parametrize("dot", [WRONG_DOT, "digraph {", ECHO_DOT.replace("127.0.0.1:PORT", "203.0.113.1:80")])
+def test_a_graph_that_cannot_be_built(tmp_path: Path, dot: str) -> None:
+    done = flow("run", toml_graph(tmp_path, dot))
+    assert done.returncode == 2
+    assert str(tmp_path / "graph.toml") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    port = free_port()
+    graph = toml_graph(tmp_path, ECHO_DOT, port)
+    with running(graph, port):
+        done = flow("run", graph)
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+def test_what_is_no_graph_file(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "binary"):
+        done = flow("run", path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"{path}: Bad config, read file {path} failed, ")
