@@ -3,7 +3,6 @@
 import pytest
 
 from server.flow.description import FlowType
-from server.flow.run.scheduler import Scheduler
 from server.flow.status import FlowError, StatusCode
 from tests.flow.run.support import Graph, Run, run
 
