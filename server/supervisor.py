@@ -153,7 +153,12 @@ def _any_down(*children: Child) -> bool:
 def _start(child: Child, settled_fd: int | None = None, close: int | None = None) -> None:
     fork = multiprocessing.get_context("fork")
     child.process = fork.Process(target=_run, args=(child, os.getpid(), settled_fd, close), name=child.name)
-    child.process.start()
+    # a signal between the fork and the child's own handlers would reach ours, and be lost
+    signal.pthread_sigmask(signal.SIG_BLOCK, OUR_SIGNALS)
+    try:
+        child.process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OUR_SIGNALS)
     child.started = time.monotonic()
 
 
@@ -161,6 +166,7 @@ def _run(child: Child, parent_pid: int, settled_fd: int | None, close: int | Non
     signal.set_wakeup_fd(-1)
     for signum in OUR_SIGNALS:
         signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, OUR_SIGNALS)
     # its own process group: a Ctrl-C at the terminal reaches the parent alone, which tells its children in order
     os.setpgid(0, 0)
     end_with_parent(parent_pid)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.history import assert_legal, read_history
 from tests.processes import engines_of, kill_all, processes_of
 
 PROGRAM = Path(sys.executable).with_name("modelbox-server")
@@ -148,6 +149,14 @@ class Installation:
     def __enter__(self) -> "Installation":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object = None, *_: object) -> None:
         self.kill_everything()
         self.http.close()
+        if failure is None:
+            self.check_history()
+
+    def check_history(self) -> None:
+        """Every test ends with this: whatever it did, what is in the log must make sense."""
+        database = self.database_url or self.state_dir / "modelbox.db"
+        if isinstance(database, str) or (database.exists() and database.stat().st_size):
+            assert_legal(read_history(database))
