@@ -81,6 +81,11 @@ def passes(context: DataContext) -> UnitStatusCode:
     return push(context, *buffers)
 
 
+def holds_open(context: DataContext) -> UnitStatusCode:
+    passes(context)
+    return CONTINUE
+
+
 def flow_of(dot: str, units: Sequence[Unit] = (), settings: Mapping[str, str] | None = None) -> Flow:
     """Not built yet. `dot` is the inside of a digraph."""
     flow = Flow()
