@@ -1,6 +1,7 @@
 """The data that travels through a flow (spec 4.1, 5.7)."""
 
 from enum import Enum, IntEnum
+from struct import calcsize
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,23 +34,40 @@ class DataType(IntEnum):
     UINT32 = 22
     UINT64 = 23
 
+    def __str__(self) -> str:
+        return f"ModelBoxDataType.{self.name}"
 
-FORMAT_TYPES = {
-    "B": DataType.UINT8,
-    "b": DataType.INT8,
+
+_INTEGERS = {
+    ("i", 1): DataType.INT8,
+    ("i", 2): DataType.INT16,
+    ("i", 4): DataType.INT32,
+    ("i", 8): DataType.INT64,
+    ("u", 1): DataType.UINT8,
+    ("u", 2): DataType.UINT16,
+    ("u", 4): DataType.UINT32,
+    ("u", 8): DataType.UINT64,
+}
+_OTHERS = {
     "c": DataType.UINT8,
     "?": DataType.BOOL,
-    "h": DataType.INT16,
-    "H": DataType.UINT16,
-    "i": DataType.INT32,
-    "I": DataType.UINT32,
-    "l": DataType.INT64,
-    "q": DataType.INT64,
-    "L": DataType.UINT64,
-    "Q": DataType.UINT64,
     "e": DataType.HALF,
     "f": DataType.FLOAT,
     "d": DataType.DOUBLE,
+}
+FORMATS = {
+    DataType.FLOAT: "f",
+    DataType.DOUBLE: "d",
+    DataType.INT32: "i",
+    DataType.UINT8: "B",
+    DataType.INT16: "h",
+    DataType.INT8: "b",
+    DataType.INT64: "q",
+    DataType.BOOL: "?",
+    DataType.UINT16: "H",
+    DataType.HALF: "e",
+    DataType.UINT32: "I",
+    DataType.UINT64: "Q",
 }
 NUMPY_NAMES = {
     DataType.FLOAT: "float32",
@@ -71,10 +89,22 @@ class Buffer:
     """Bytes, metas, and either data or an error.
 
     Copies (`Buffer(other)`, and each buffer that is pushed into a list) share the data and have metas of
-    their own.
+    their own. `np.asarray(buffer)` shares the data too; it is read-only where the data came from `bytes` or text.
+    `memoryview(buffer)` works from Python 3.12 on: before, only classes written in C can offer it.
     """
 
     ModelBoxDataType = DataType
+    UINT8 = DataType.UINT8
+    INT8 = DataType.INT8
+    BOOL = DataType.BOOL
+    INT16 = DataType.INT16
+    UINT16 = DataType.UINT16
+    INT32 = DataType.INT32
+    UINT32 = DataType.UINT32
+    INT64 = DataType.INT64
+    UINT64 = DataType.UINT64
+    FLOAT = DataType.FLOAT
+    DOUBLE = DataType.DOUBLE
     __slots__ = ("_data", "_device", "_error", "_kind", "_metas")
 
     def __init__(self, source: "Device | Buffer | None" = None, data: object = None) -> None:
@@ -125,13 +155,27 @@ class Buffer:
         return self._data.nbytes if isinstance(self._data, memoryview) else len(self._data)
 
     def get(self, key: str) -> Any:
-        """Raises: ValueError, when there is no such meta."""
+        """Lists come as copies. Raises: ValueError, when there is no such meta."""
         try:
-            return self._metas[key]
+            value = self._metas[key]
         except KeyError:
             raise ValueError(f"can not find buffer meta: {key}") from None
+        return _list_copy(value) if type(value) is list else value
 
     def set(self, key: str, value: object) -> None:
+        """Lists are copied, arrays and `bytes` become new numpy arrays, anything else is kept as it is. What a
+        buffer holds, its copies share.
+
+        Raises: TypeError, when the key is no text.
+        """
+        if not isinstance(key, str):
+            raise TypeError(f"the name of a meta is a str, not {type(key).__name__}")
+        if type(value) is list:
+            value = _list_copy(value)
+        elif not isinstance(value, str | int | float) and (view := _view_of(value)) is not None and view.ndim:
+            import numpy as np
+
+            value = np.array(value)
         self._metas[key] = value
 
     def copy_meta(self, other: "Buffer") -> None:
@@ -156,14 +200,24 @@ class Buffer:
         return str(self._data, "utf-8")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> "np.ndarray[Any, Any]":
+        """For numpy: element type from the meta `type`, dimensions from `shape`.
+
+        Raises: ValueError, when `shape` does not fit the number of bytes (ModelBox does not check).
+        """
         import numpy as np
 
-        flat = self._flat_array()
-        shape = self._metas.get("shape")
-        array = flat.reshape(shape) if shape is not None else flat
+        array = self._flat_array().reshape(self._shape())
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"a buffer of {array.dtype} cannot be an array of {dtype} without a copy")
             return array.astype(dtype)
         return np.array(array) if copy else array
+
+    def __buffer__(self, flags: int) -> memoryview:
+        view = memoryview(self._data)
+        if not view.nbytes:
+            return view
+        return view.cast("B").cast(FORMATS[self._type()], self._shape())  # type: ignore[call-overload, no-any-return]
 
     def _copy_of(self, other: "Buffer") -> None:
         self._data = other._data
@@ -173,20 +227,25 @@ class Buffer:
         self._device = other._device
 
     def _build_from_bytes(self, data: Any) -> None:
+        if type(data) is bytes:
+            self._data, self._kind = data, BufferKind.RAW
+            self._metas["shape"] = [len(data)]
+            self._metas["type"] = DataType.UINT8
+            return
+        if isinstance(data, Buffer):
+            data = data.__array__()
         view = memoryview(data)
         if not view.ndim:
             raise RuntimeError("can not accept empty numpy.")
-        code = view.format.lstrip("@=<")
-        if code not in FORMAT_TYPES:
-            raise RuntimeError(f"invalid numpy data type: {view.format}")
-        self._data = data if isinstance(data, bytes) else _flat_bytes(view)
+        element = _type_of(view)
+        self._data = _flat_bytes(view)
         self._kind = BufferKind.RAW
         self._metas["shape"] = list(view.shape or ())
-        self._metas["type"] = FORMAT_TYPES[code]
+        self._metas["type"] = element
 
     def _build_from_list(self, items: list[Any]) -> None:
         parts = [Buffer(self._device, item) for item in items]
-        self._data = b"".join(part.as_bytes() for part in parts)
+        self._data = b"".join(part._data for part in parts)
         self._kind = BufferKind.RAW
         self._metas["shape"] = [part._metas.get("shape") for part in parts]
         if parts:
@@ -195,11 +254,51 @@ class Buffer:
     def _flat_array(self) -> "np.ndarray[Any, Any]":
         import numpy as np
 
-        name = NUMPY_NAMES[DataType(self._metas.get("type", DataType.UINT8))]
-        return np.frombuffer(self._data, dtype=name)
+        element = np.dtype(NUMPY_NAMES[self._type()])
+        return np.frombuffer(self._data, dtype=element, count=self.get_bytes() // element.itemsize)
+
+    def _type(self) -> DataType:
+        """The meta `type`; a number that is no type counts as none, as in ModelBox."""
+        try:
+            return DataType(self._metas.get("type", DataType.UINT8))
+        except ValueError:
+            return DataType.UINT8
+
+    def _shape(self) -> list[int]:
+        shape = self._metas.get("shape")
+        if self._error is None and isinstance(shape, list | tuple) and all(isinstance(n, int) for n in shape):
+            return list(shape)
+        return [self.get_bytes() // calcsize(FORMATS[self._type()])]
+
+
+def _view_of(value: object) -> memoryview | None:
+    try:
+        return memoryview(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _type_of(view: memoryview) -> DataType:
+    """Raises: RuntimeError for elements that no buffer holds: complex numbers, text, dates, foreign byte order."""
+    code = view.format.lstrip("@=<")
+    kind = "i" if code in "bhilqn" else "u" if code in "BHILQN" else code
+    found = _OTHERS.get(code) or _INTEGERS.get((kind, view.itemsize))
+    if found is None:
+        raise RuntimeError(f"invalid numpy data type: {view.format}")
+    return found
 
 
 def _flat_bytes(view: memoryview) -> bytes | memoryview:
     if not view.nbytes:
         return b""
-    return view.cast("B") if view.c_contiguous else view.tobytes()
+    if not view.c_contiguous:
+        return view.tobytes()
+    try:
+        return view.cast("B")
+    except ValueError:
+        # formats that memoryview does not cast, such as 'e' before Python 3.12
+        return view.tobytes()
+
+
+def _list_copy(items: list[Any]) -> list[Any]:
+    return [list(item) if type(item) is list else item for item in items]

@@ -1,5 +1,6 @@
 """An ordered list of buffers: what a port holds during one call (spec 4.2, 5.8)."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,9 @@ class BufferList:
 
     def build(self, sizes: Sequence[int]) -> Status:
         """Replaces the content with zeroed buffers of these sizes in bytes."""
-        self._buffers = [Buffer(self._device, bytearray(size)) for size in sizes]
+        self._buffers = [Buffer(self._device) for _ in sizes]
+        for buffer, size in zip(self._buffers, sizes, strict=True):
+            buffer._data = bytearray(size)
         return Status()
 
     def size(self) -> int:
@@ -74,6 +77,7 @@ class BufferList:
 
     def __getitem__(self, index: int) -> Buffer | None:
         """None beyond the end, as in ModelBox (spec 5.8)."""
-        if not isinstance(index, int) or index < 0:
+        number = operator.index(index)
+        if number < 0:
             raise TypeError(f"a buffer list is indexed by numbers from 0, not by {index!r}")
-        return self._buffers[index] if index < len(self._buffers) else None
+        return self._buffers[number] if number < len(self._buffers) else None

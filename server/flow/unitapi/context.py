@@ -1,5 +1,6 @@
 """What a unit gets with each call, and what it can attach to streams and sessions (spec 4.3, 5.9, 5.10)."""
 
+from operator import index
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
@@ -18,14 +19,18 @@ class PrivateValues:
         self._values: dict[str, Any] = {}
 
     def set_private_int(self, key: str, value: int) -> None:
-        self._values[key] = int(value)
+        """Raises: TypeError, when `value` is no integer."""
+        self._values[key] = index(value)
 
     def get_private_int(self, key: str) -> int:
         value: int = self._private(key, int)
         return value
 
     def set_private_string(self, key: str, value: str) -> None:
-        self._values[key] = str(value)
+        """Raises: TypeError, when `value` is no text."""
+        if not isinstance(value, str):
+            raise TypeError(f"set_private_string takes a str, not {type(value).__name__}")
+        self._values[key] = value
 
     def get_private_string(self, key: str) -> str:
         value: str = self._private(key, str)

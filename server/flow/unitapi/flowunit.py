@@ -1,5 +1,6 @@
 """The base class of units, and what a unit without inputs feeds itself with (spec 4.3, 5.2, 5.3, 5.11)."""
 
+import logging
 from typing import Protocol
 
 from server.flow.unitapi.buffer import Buffer
@@ -7,6 +8,8 @@ from server.flow.unitapi.buffer_list import BufferList
 from server.flow.unitapi.configuration import Configuration
 from server.flow.unitapi.context import DataContext, SessionContext
 from server.flow.unitapi.status import Status, UnitStatusCode
+
+log = logging.getLogger("server.flow")
 
 Returned = Status | UnitStatusCode
 
@@ -118,7 +121,10 @@ class FlowUnit:
     def create_external_data(self) -> ExternalData | None:
         """A new session that starts at this unit; None for a unit with inputs."""
         source = self._host.open_source() if self._host else None
-        return ExternalData(source, self.get_bind_device()) if source else None
+        if source is None:
+            log.warning("%s: only a unit without inputs can create external data", type(self).__name__)
+            return None
+        return ExternalData(source, self.get_bind_device())
 
     def create_buffer(self, data: object) -> Buffer:
         """Raises: TypeError for text (as in ModelBox) and for objects without the buffer protocol."""

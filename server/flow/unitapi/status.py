@@ -37,6 +37,12 @@ class UnitStatusCode(IntEnum):
     STATUS_SHUTDOWN = 25
     STATUS_EOF = 26
 
+    def __str__(self) -> str:
+        return f"StatusCode.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<StatusCode.{self.name}: {self.value}>"
+
 
 def code_text(code: UnitStatusCode) -> str:
     return flow_status.StatusCode(int(code)).text  # type: ignore[call-arg]
