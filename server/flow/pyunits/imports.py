@@ -98,9 +98,11 @@ class UnitImports:
         return None
 
     def _offer_api(self) -> None:
-        """For code that is no unit's and imports these all the same. A real `modelbox` is left alone."""
+        """For code that is no unit's and imports these all the same. A real `modelbox`, a package, stays."""
         for name, module in self.api.items():
-            if name not in sys.modules and PathFinder.find_spec(name) is None:
+            found = PathFinder.find_spec(name)
+            is_real = found is not None and found.submodule_search_locations is not None
+            if name not in sys.modules and not is_real:
                 sys.modules[name] = module
 
 
