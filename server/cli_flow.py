@@ -9,6 +9,10 @@ _OUTPUT = click.option(
     "-o", "--output-format", type=click.Choice(["text", "json"]), default="text", help="How to print."
 )
 
+_FOLDER = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to make it.  [default: here]"
+)
+
 
 @click.group()
 def flow() -> None:
@@ -78,3 +82,32 @@ def units(folders: tuple[Path, ...], output_format: str) -> int:
     from server.flow.commands.units import units as run
 
     return run(folders, as_json=output_format == "json")
+
+
+@flow.command(name="new-unit")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["normal", "stream", "condition", "expand", "collapse"]),
+    default="normal",
+    show_default=True,
+    help="What the unit does with its streams.",
+)
+@click.option("--input", "inputs", multiple=True, help="Name of an input; may be repeated.  [default: in_1]")
+@click.option("--output", "outputs", multiple=True, help="Name of an output; may be repeated.  [default: out_1]")
+@_FOLDER
+def new_unit(name: str, kind: str, inputs: tuple[str, ...], outputs: tuple[str, ...], folder: Path) -> int:
+    """Make a Python unit NAME that works: description, class, test. Nothing is overwritten."""
+    from server.flow.commands.skeleton import new_unit as run
+
+    return run(name, kind, inputs, outputs, folder)
+
+
+@flow.command(name="new-project")
+@click.argument("name")
+@_FOLDER
+def new_project(name: str, folder: Path) -> int:
+    """Make a project NAME that works: graph, unit, tests. Nothing is overwritten."""
+    from server.flow.commands.skeleton import new_project as run
+
+    return run(name, folder)
