@@ -1,0 +1,99 @@
+"""Clients that create, delete and use jobs while everything around them dies, and note what they were told."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.installation import Installation, echo_flow
+
+ANSWER_SECONDS = 40.0
+"""No answer at all within this time counts as unanswered. A refused or broken connection is an answer."""
+
+
+@dataclass
+class Notes:
+    """What the clients know. `present`: 201 was answered. `absent`: 204 was. `unsure`: the last command about it
+    was not answered, so either may be true."""
+
+    present: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    unsure: set[str] = field(default_factory=set)
+    commands: int = 0
+    data_requests: int = 0
+    unanswered: int = 0
+
+    def settle(self, listed: set[str]) -> None:
+        """Takes over the server's word on the jobs that nobody can know."""
+        for job_id in self.unsure:
+            (self.present if job_id in listed else self.absent).add(job_id)
+            (self.absent if job_id in listed else self.present).discard(job_id)
+        self.unsure.clear()
+
+
+class Client:
+    """Works until `stop` is set. Each has jobs of its own, so that notes of different clients agree."""
+
+    def __init__(self, installation: Installation, number: int, stop: threading.Event, notes: Notes) -> None:
+        self._installation = installation
+        self._number = number
+        self._stop = stop
+        self.notes = notes
+
+    def run(self) -> None:
+        with httpx.Client(trust_env=False, timeout=ANSWER_SECONDS) as http:
+            turn = 0
+            while not self._stop.is_set():
+                self._take_turn(http, turn)
+                turn += 1
+
+    def _take_turn(self, http: httpx.Client, turn: int) -> None:
+        job_id = f"c{self._number}-{turn % 4}"
+        try:
+            if turn % 3 == 2:
+                self._use(http)
+            elif job_id in self.notes.present:
+                self._delete(http, job_id)
+            else:
+                self._create(http, job_id)
+        except httpx.ReadTimeout:
+            self.notes.unanswered += 1
+        except httpx.TransportError:
+            time.sleep(0.02)
+
+    def _create(self, http: httpx.Client, job_id: str) -> None:
+        body = {"job_id": job_id, "job_graph": echo_flow(self._installation.flow_port, f"/{job_id}")}
+        self.notes.unsure.add(job_id)
+        answer = http.put(f"{self._url()}", json=body)
+        self.notes.commands += 1
+        if answer.status_code == 201:
+            self._know(job_id, present=True)
+        elif answer.status_code == 503:
+            return
+        else:
+            # an earlier command of ours about it was not answered
+            assert answer.json()["error_code"] in ("MODELBOX_005", "MODELBOX_008"), answer.text
+
+    def _delete(self, http: httpx.Client, job_id: str) -> None:
+        self.notes.unsure.add(job_id)
+        answer = http.delete(f"{self._url()}/{job_id}")
+        self.notes.commands += 1
+        if answer.status_code in (204, 404):
+            self._know(job_id, present=False)
+
+    def _use(self, http: httpx.Client) -> None:
+        for job_id in sorted(self.notes.present):
+            url = f"http://127.0.0.1:{self._installation.flow_port}/{job_id}"
+            answer = http.post(url, content=job_id.encode())
+            self.notes.data_requests += 1
+            # 503: its engine is being replaced; 404: another engine answered while it was
+            assert answer.status_code in (404, 503) or answer.content == job_id.encode(), answer.text
+
+    def _know(self, job_id: str, *, present: bool) -> None:
+        self.notes.unsure.discard(job_id)
+        (self.notes.present if present else self.notes.absent).add(job_id)
+        (self.notes.absent if present else self.notes.present).discard(job_id)
+
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self._installation.port}{self._installation.base}"

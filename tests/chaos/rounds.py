@@ -1,0 +1,124 @@
+"""Rounds of trouble under load, each followed by a look at whether every promise still holds."""
+
+import json
+import random
+import statistics
+import threading
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.chaos.load import Client, Notes
+from tests.chaos.monkey import make_trouble
+from tests.history import assert_legal, read_history
+from tests.installation import Installation
+
+CLIENTS = 3
+RECOVERY_SECONDS = 60.0
+
+
+@dataclass
+class Report:
+    """Counts of broken promises, all to be 0, and how long recoveries took, in seconds."""
+
+    rounds: int = 0
+    lost: int = 0
+    came_back: int = 0
+    doubled: int = 0
+    orphaned: int = 0
+    unanswered: int = 0
+    commands: int = 0
+    data_requests: int = 0
+    recovery_s: list[float] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.lost or self.came_back or self.doubled or self.orphaned or self.unanswered)
+
+    def as_json(self) -> str:
+        recoveries = sorted(self.recovery_s)
+        return json.dumps(
+            {
+                "rounds": self.rounds,
+                "lost": self.lost,
+                "came back": self.came_back,
+                "doubled": self.doubled,
+                "orphaned": self.orphaned,
+                "unanswered": self.unanswered,
+                "commands": self.commands,
+                "data requests": self.data_requests,
+                "recovery_s": {
+                    "p50": round(statistics.median(recoveries), 2),
+                    "max": round(recoveries[-1], 2),
+                },
+            }
+        )
+
+
+def run_rounds(installation: Installation, rounds: int, seed: int) -> Report:
+    """The installation is started and left running."""
+    rng = random.Random(seed)
+    report = Report()
+    notes = [Notes() for _ in range(CLIENTS)]
+    installation.start()
+    for number in range(rounds):
+        stop = threading.Event()
+        clients = [Client(installation, n, stop, notes[n]) for n in range(CLIENTS)]
+        threads = [threading.Thread(target=client.run) for client in clients]
+        for thread in threads:
+            thread.start()
+        time.sleep(rng.uniform(0.1, 0.6))
+        what = make_trouble(installation, rng)
+        stop.set()
+        for thread in threads:
+            thread.join(120)
+            assert not thread.is_alive(), f"round {number} ({what}): a client hangs"
+        _recover(installation, notes, report, f"round {number}: {what}")
+        report.rounds += 1
+    report.unanswered = sum(each.unanswered for each in notes)
+    report.commands = sum(each.commands for each in notes)
+    report.data_requests = sum(each.data_requests for each in notes)
+    return report
+
+
+def _recover(installation: Installation, notes: list[Notes], report: Report, what: str) -> None:
+    started = time.monotonic()
+    if installation.process is None or installation.process.poll() is not None:
+        installation.start()
+    else:
+        installation.wait_until_serving(RECOVERY_SECONDS)
+    present = set().union(*(each.present - each.unsure for each in notes))
+    absent = set().union(*(each.absent - each.unsure for each in notes))
+    listed = _wait_until_settled(installation, present)
+    report.recovery_s.append(time.monotonic() - started)
+    engines = installation.engines()
+    running = {job_id for job_id, word in listed.items() if word == "RUNNING"}
+    broken = {
+        "lost": {job_id for job_id in present if listed.get(job_id) != "RUNNING"},
+        "came_back": absent & set(listed),
+        "doubled": {job_id for job_id, pids in engines.items() if len(pids) > 1},
+        "orphaned": (set(engines) - set(listed)) | (running - set(engines)),
+    }
+    for name, jobs in broken.items():
+        if jobs:
+            setattr(report, name, getattr(report, name) + len(jobs))
+            report.told.append(f"{what}: {name} {sorted(jobs)}: {[listed.get(job_id) for job_id in sorted(jobs)]}")
+    for each in notes:
+        each.settle(set(listed))
+    assert_legal(read_history(installation.database_url or installation.state_dir / "modelbox.db"))
+
+
+def _wait_until_settled(installation: Installation, present: set[str]) -> dict[str, str]:
+    """The status words once every job is at rest, those that must run among them; or after the time for it."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            listed = {job_id: job["job_status"] for job_id, job in installation.list_all().items()}
+        except (httpx.TransportError, KeyError):
+            listed = {"": "PENDING"}
+        moving = set(listed.values()) & {"PENDING", "CREATEING", "DELETEING", "UNKNOWN"}
+        if time.monotonic() > deadline or (not moving and present <= set(listed)):
+            return listed
+        time.sleep(0.05)

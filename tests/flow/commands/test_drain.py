@@ -1,0 +1,164 @@
+"""How `flow run` ends: drained by one Ctrl-C, at once by two, and when the flow itself fails."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import pytest
+
+from tests.flow.commands.graphs import toml_graph
+from tests.flow.commands.program import flow, running
+from tests.installation import free_port
+
+DOT = """digraph slow {
+  rx[flowunit=httpserver_sync_receive, endpoint="http://127.0.0.1:PORT", time_out_ms=60000]
+  slow[flowunit=slow]
+  tx[flowunit=httpserver_sync_reply]
+  rx:out_request_info -> slow:in_1
+  slow:out_1 -> tx:in_reply_info
+}"""
+
+DESCRIPTION = """
+[base]
+name = "slow"
+device = "cpu"
+version = "1.0.0"
+description = "waits until a file is there"
+type = "python"
+entry = "slow@Slow"
+[input.input1]
+name = "in_1"
+[output.output1]
+name = "out_1"
+"""
+
+SLOW = """
+import time
+from pathlib import Path
+import _flowunit as modelbox
+
+HERE = Path(__file__).parent
+
+class Slow(modelbox.FlowUnit):
+    def process(self, data_context):
+        buffer = data_context.input("in_1")[0]
+        (HERE / "entered").touch()
+        while not (HERE / "go_on").exists():
+            time.sleep(0.01)
+        data_context.output("out_1").push_back(buffer)
+        return modelbox.Status.StatusCode.STATUS_SUCCESS
+"""
+
+FAILING_DESCRIPTION = DESCRIPTION.replace("[input.input1]\n", "").replace('name = "in_1"\n', "")
+
+FAILING = """
+import _flowunit as modelbox
+
+class Slow(modelbox.FlowUnit):
+    def open(self, config):
+        session = self.create_external_data()
+        buffers = session.create_buffer_list()
+        buffers.push_back("x")
+        session.send(buffers)
+        session.close()
+        return modelbox.Status.StatusCode.STATUS_SUCCESS
+
+    def process(self, data_context):
+        print("on stdout", flush=True)
+        modelbox.error("said by the unit")
+        return modelbox.Status(modelbox.Status.StatusCode.STATUS_STOP, "had enough")
+"""
+
+
+def unit(folder: Path, description: str, code: str) -> str:
+    """Makes the unit `slow`; the settings that a graph needs for it."""
+    (folder / "slow").mkdir()
+    (folder / "slow" / "slow.toml").write_text(description)
+    (folder / "slow" / "slow.py").write_text(code)
+    return f'[driver]\ndir = "{folder}/slow"\n'
+
+
+def wait_for(path: Path) -> None:
+    deadline = monotonic() + 30
+    while not path.exists():
+        assert monotonic() < deadline, f"{path} does not appear"
+        sleep(0.01)
+
+
+@pytest.fixture
+def client() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1)
+
+
+def test_the_first_ctrl_c_lets_requests_in_flight_finish(tmp_path: Path, client: ThreadPoolExecutor) -> None:
+    port = free_port()
+    graph = toml_graph(tmp_path, DOT, port, unit(tmp_path, DESCRIPTION, SLOW))
+    with client, running(graph, port) as under_way:
+        in_flight = client.submit(under_way.http.post, "/", content="patience")
+        wait_for(tmp_path / "slow" / "entered")
+        under_way.interrupt()
+        assert under_way.process.stderr is not None
+        while not under_way.process.stderr.readline().startswith("no new requests"):
+            assert under_way.process.poll() is None
+        refused = False
+        for _ in range(200):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+            except httpx.TransportError:
+                refused = True
+                break
+            sleep(0.02)
+        assert refused
+        (tmp_path / "slow" / "go_on").touch()
+        answer = in_flight.result(30)
+        assert (answer.status_code, answer.text) == (200, "patience")
+        code, errors = under_way.end()
+    assert code == 0
+    assert "drained after" in errors
+
+
+def test_the_second_ctrl_c_ends_it_at_once(tmp_path: Path, client: ThreadPoolExecutor) -> None:
+    port = free_port()
+    graph = toml_graph(tmp_path, DOT, port, unit(tmp_path, DESCRIPTION, SLOW))
+    with client, running(graph, port) as under_way:
+        in_flight = client.submit(under_way.http.post, "/", content="patience")
+        wait_for(tmp_path / "slow" / "entered")
+        under_way.interrupt()
+        assert under_way.process.stderr is not None
+        while not under_way.process.stderr.readline().startswith("no new requests"):
+            assert under_way.process.poll() is None
+        under_way.interrupt()
+        code, errors = under_way.end()
+        assert code == 130
+        assert "ended at once" in errors
+        with pytest.raises(httpx.TransportError):
+            in_flight.result(30)
+
+
+def test_a_flow_that_fails_says_why(tmp_path: Path) -> None:
+    dot = "digraph f { a[flowunit=slow]; b[flowunit=httpserver_sync_reply]; a:out_1 -> b:in_reply_info }"
+    graph = toml_graph(tmp_path, dot, 0, unit(tmp_path, FAILING_DESCRIPTION, FAILING))
+    done = flow("run", graph)
+    assert done.returncode == 1
+    assert done.stdout == "on stdout\n"
+    assert "said by the unit" in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("failed after ")
+    assert "Stop operation" in last
+    assert "had enough" in last
+
+
+def test_a_unit_that_cannot_be_loaded(tmp_path: Path) -> None:
+    graph = toml_graph(tmp_path, DOT, free_port(), unit(tmp_path, DESCRIPTION, "import no_such_module\n"))
+    done = flow("run", graph)
+    assert done.returncode == 2
+    assert "no_such_module" in done.stderr
+
+
+def test_log_lines_below_the_level_are_left_out(tmp_path: Path) -> None:
+    dot = "digraph f { a[flowunit=slow]; b[flowunit=httpserver_sync_reply]; a:out_1 -> b:in_reply_info }"
+    quiet = FAILING.replace("modelbox.error", "modelbox.warn")
+    graph = toml_graph(tmp_path, dot, 0, unit(tmp_path, FAILING_DESCRIPTION, quiet))
+    assert "said by the unit" in flow("run", graph, "--log-level", "warning").stderr
+    assert "said by the unit" not in flow("run", graph, "--log-level", "error").stderr
