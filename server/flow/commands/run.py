@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, strftime
 
 import uvloop
 
@@ -19,7 +19,9 @@ from server.flow.graph.compile import compile_graph
 from server.flow.limits import FlowLimits
 from server.flow.own_listeners import OwnListeners
 from server.flow.plan import Plan
+from server.flow.pyunits.imports import UnitImports
 from server.flow.status import FlowError, StatusCode
+from server.flow.unitapi.log import Log, LogLevel
 
 SUCCEEDED, FAILED, NOT_BUILT, INTERRUPTED = 0, 1, 2, 130
 
@@ -46,8 +48,12 @@ def run(path: Path, *, grace: float, report_seconds: float, log_level: str) -> i
         screen.line(f"{place}: {text}")
         return NOT_BUILT
     _log_to(screen, log_level)
+    units_log = _unit_log_to(screen, log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Run(path, plan, screen, grace, report_seconds).run())
+        code = runner.run(_Run(path, plan, screen, grace, report_seconds).run())
+    # until here the log must not be dropped: units would write over the table again
+    del units_log
+    return code
 
 
 def _log_to(screen: Screen, level: str) -> None:
@@ -56,6 +62,18 @@ def _log_to(screen: Screen, level: str) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level.upper())
+
+
+def _unit_log_to(screen: Screen, level: str) -> Log:
+    """What units log goes above the table, too. `level` is a name of Python's logging."""
+
+    def write(level: LogLevel, file: str, lineno: int, func: str, msg: str) -> None:
+        screen.line(f"{strftime('%Y-%m-%d %H:%M:%S')} unit {level.name} {file}:{lineno} {func}: {msg}")
+
+    log: Log = UnitImports.of_process().api["modelbox"].Log()
+    log.reg(write)
+    log.set_log_level({"warning": LogLevel.WARN}.get(level.lower()) or LogLevel[level.upper()])
+    return log
 
 
 class _Run:
