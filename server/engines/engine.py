@@ -148,7 +148,7 @@ class Engine:
         except TimeoutError:
             log.warning("the flow did not stop within %g seconds", grace)
         if end is not None:
-            return Ended(code=end.code, message=end.message)
+            return Ended(code=end.code, message=end.message, is_final=end.code is not StatusCode.SUCCESS)
         return Ended(code=StatusCode.STOP, message="stopped")
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result | None:

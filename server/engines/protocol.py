@@ -230,10 +230,12 @@ class Failed(Message, frozen=True, tag="failed"):
 
 
 class Ended(Message, frozen=True, tag="ended"):
-    """The flow came to its end, or was stopped."""
+    """The flow came to its end, or was stopped. `is_final`: the flow itself ended with an error, so that starting
+    it again would repeat that."""
 
     message: str
     code: int
+    is_final: bool = False
 
 
 class Adopted(Message, frozen=True, tag="adopted"):

@@ -10,7 +10,7 @@ from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exit
 from server.engines.protocol import Ended, Failed, Ready
 from server.flow.status import StatusCode
 from server.jobs import events as e
-from server.jobs.restart import next_restart
+from server.jobs.restart import Retry, next_restart
 from server.jobs.state import Job
 from server.jobs.words import Desired, Outcome
 from server.runner.engines import Engine
@@ -66,8 +66,8 @@ class Watch:
                 if not engine.stopping:
                     await self._release(engine)
                     await self._record(engine, e.FlowSucceeded(attempt=engine.attempt))
-            case Ended(message=message):
-                await self._failed(engine, message)
+            case Ended(message=message, is_final=is_final):
+                await self._failed(engine, message, is_final=is_final)
             case Exited():
                 await self._exited(engine, news)
 
@@ -86,12 +86,15 @@ class Watch:
             # only costs the next start a compilation
             log.warning("plan not kept", job_id=engine.job_id, reason=str(error))
 
-    async def _failed(self, engine: Engine, message: str) -> None:
+    async def _failed(self, engine: Engine, message: str, *, is_final: bool = False) -> None:
         engine.said_last = True
         job = self._job(engine)
         if job is None or engine.stopping:
             return
         retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=True)
+        if is_final:
+            # STOP, SHUTDOWN and faults are what the flow's units decided (spec 4.10)
+            retry = Retry(retry.failures, None)
         if retry.at is None:
             # before anybody hears of the failure, and tries the next graph on the same port
             await self._release(engine)
