@@ -44,7 +44,7 @@ PREPARE = """
         def process(self, data_context):
             out = data_context.output("out_1")
             for buffer in data_context.input("in_1"):
-                body = json.loads(buffer.as_object().tobytes().decode().strip(chr(0)))
+                body = json.loads(buffer.as_object().strip(chr(0)))
                 if not body.get("image"):
                     modelbox.error("no image in the request")
                     failed = modelbox.Buffer(self.get_bind_device(), "")
@@ -136,7 +136,7 @@ def test_10_2_a_model_between_its_preparation_and_its_response(installed: Instal
         assert (answer.status_code, answer.content) == (200, b'{"predict_result": "7"}\0')
         answer = post(port, wrong=image)
         assert (answer.status_code, answer.content) == (200, b'{"error_msg": "wrong key of request_body"}\0')
-        assert "prepare.py:14 process: no image in the request" in log_of(installation, "digits")
+        assert "prepare.py:13 process: no image in the request" in log_of(installation, "digits")
 
 
 def test_units_of_two_jobs_with_the_same_names(installed: Installation, tmp_path: Path) -> None:

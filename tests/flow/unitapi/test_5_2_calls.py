@@ -102,7 +102,7 @@ async def test_5_2_exception_in_open(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert error.code is StatusCode.FAULT
     assert str(error) == (
         "Fault, build graph failed, please check graph config. -> open flowunit 'u', type 'cpu' failed. -> "
-        f"u@Unit function open error: OSError: no camera -> node 'u': {tmp_path}/u.py, line 10, in open: "
+        f"u@Unit function open error: OSError: no camera -> node 'u': {tmp_path}/u.py, line 8, in open: "
         "raise OSError('no camera')"
     )
     assert "Traceback" in caplog.text
@@ -217,7 +217,7 @@ async def test_5_2_close_that_fails_is_logged_only(tmp_path: Path, body: str) ->
 
 async def test_5_2_order_of_the_calls(tmp_path: Path) -> None:
     log = tmp_path / "calls.txt"
-    note = "open({!r}, 'a').write('{} '); return modelbox.Status()"
+    note = "file = open({!r}, 'a'); file.write('{} '); file.close(); return modelbox.Status()"
     port = free_port()
     code = "".join(unit_with(**{name: note.format(str(log), name) for name in METHODS}))
     async with running(plan_of(tmp_path, port, code)):
