@@ -73,15 +73,18 @@ def show(graph: Path, dot: bool) -> int:
 @click.option(
     "--dir", "folders", multiple=True, type=click.Path(path_type=Path), help="Folder of units, as driver.dir."
 )
-@_OUTPUT
+@click.option(
+    "-o", "--output-format", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to print."
+)
 def units(folders: tuple[Path, ...], output_format: str) -> int:
     """List flow units with their ports and options, and descriptions that are broken.
 
     Exit code 1 when a description is broken, 2 when a folder is not there.
     """
+    from server.flow.commands.units import Form
     from server.flow.commands.units import units as run
 
-    return run(folders, as_json=output_format == "json")
+    return run(folders, Form(output_format))
 
 
 @flow.command(name="new-unit")

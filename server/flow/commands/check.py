@@ -9,6 +9,7 @@ from pathlib import Path
 from server.flow import values
 from server.flow.catalogue import Catalogue
 from server.flow.commands.graph_file import GraphFile, Place, line_map, located, read_graph_file
+from server.flow.commands.unit_code import problems_of_code
 from server.flow.graph.compile import examine_graph
 from server.flow.settings import load_settings
 from server.flow.status import FlowError, StatusCode
@@ -59,6 +60,9 @@ def examine_file(path: Path) -> Report:
     warnings = _warnings(file)
     if examined.plan is not None:
         plan = examined.plan
+        code_problems = tuple(problems_of_code(plan))
+        if code_problems:
+            return Report(str(path), WRONG, _problems(file, code_problems), warnings)
         return Report(str(path), OK, (), warnings, len(plan.nodes), len(plan.edges))
     return Report(str(path), WRONG, _problems(file, examined.problems), warnings)
 

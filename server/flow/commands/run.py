@@ -17,6 +17,7 @@ from server.flow.counters import NodeCounters
 from server.flow.flow import Flow, FlowEnd
 from server.flow.graph.compile import compile_graph
 from server.flow.limits import FlowLimits
+from server.flow.listeners import Endpoint
 from server.flow.own_listeners import OwnListeners
 from server.flow.plan import Plan
 from server.flow.pyunits.imports import UnitImports
@@ -157,11 +158,14 @@ def _messages(end: FlowEnd) -> tuple[str, ...]:
 
 
 def _serving(flow: Flow) -> str:
-    urls = [
-        f"http://{f'[{each.host}]' if ':' in each.host else each.host}:{each.port}{each.path}"
-        for each in flow.endpoints
-    ]
-    return f" on {', '.join(urls)}" if urls else ""
+    urls = ", ".join(_url(each) for each in flow.endpoints)
+    return f" on {urls}" if urls else ""
+
+
+def _url(endpoint: Endpoint) -> str:
+    scheme = "https" if endpoint.tls else "http"
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{scheme}://{host}:{endpoint.port}{endpoint.path}"
 
 
 def table_of(counters: Sequence[NodeCounters]) -> list[str]:

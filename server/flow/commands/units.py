@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from server.flow.catalogue import Catalogue
@@ -11,7 +12,13 @@ from server.flow.description import UnitDescription
 from server.flow.values import LIST_SEPARATOR
 
 
-def units(folders: Sequence[Path], *, as_json: bool) -> int:
+class Form(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def units(folders: Sequence[Path], form: Form) -> int:
     """Prints all units, those of `folders` first, and the descriptions that are broken.
 
     Returns: 0; 1 when a description is broken; 2 when a folder is not there.
@@ -22,10 +29,14 @@ def units(folders: Sequence[Path], *, as_json: bool) -> int:
     if missing:
         return 2
     catalogue = Catalogue({"driver.dir": LIST_SEPARATOR.join(map(str, folders))})
-    if as_json:
-        print(json.dumps(_plain(catalogue), indent=2, ensure_ascii=False))
-    else:
-        _print(catalogue)
+    match form:
+        case Form.JSON:
+            print(json.dumps(_plain(catalogue), indent=2, ensure_ascii=False))
+        case Form.MARKDOWN:
+            print("\n".join(markdown(catalogue.all())))
+            _print_broken(catalogue)
+        case Form.TEXT:
+            _print(catalogue)
     return 1 if catalogue.problems else 0
 
 
@@ -42,8 +53,44 @@ def _print(catalogue: Catalogue) -> None:
             print(f"  option {option.name} ({option.type}{default}): {option.description}")
         for key, value in unit.config.items():
             print(f"  option {key} (default {value.replace(LIST_SEPARATOR, ', ')})")
+    _print_broken(catalogue)
+
+
+def _print_broken(catalogue: Catalogue) -> None:
     for problem in catalogue.problems:
         print(f"broken: {problem}", file=sys.stderr)
+
+
+def markdown(catalogue: Iterable[UnitDescription]) -> Iterator[str]:
+    """A heading, ports and a table of options for each unit."""
+    for unit in sorted(catalogue, key=lambda each: (each.name, each.device)):
+        yield f"### {unit.name}"
+        yield f"{unit.description} Kind: {kind_of(unit)}{_notes(unit)}; device {unit.device}."
+        yield f"In: {_spans(unit.inputs)}. Out: {_spans(unit.outputs)}."
+        yield ""
+        if not unit.options and not unit.config:
+            continue
+        yield "| option | type | default | what it does |"
+        yield "|---|---|---|---|"
+        for option in unit.options:
+            cells = (
+                f"`{option.name}`",
+                option.type,
+                _cell(option.default),
+                option.description.replace("|", "\\|"),
+            )
+            yield f"| {' | '.join(cells)} |"
+        for key, value in unit.config.items():
+            yield f"| `{key}` | | {_cell(value.replace(LIST_SEPARATOR, ', '))} | |"
+        yield ""
+
+
+def _spans(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _cell(value: str) -> str:
+    return f"`{value}`" if value else ""
 
 
 def _notes(unit: UnitDescription) -> str:

@@ -102,3 +102,58 @@ def test_wrong_use() -> None:
     done = flow("check")
     assert done.returncode == 2
     assert "Missing argument" in done.stderr
+
+
+UNIT = """
+[base]
+name = "shout"
+device = "cpu"
+version = "1.0.0"
+description = "makes it loud"
+type = "python"
+entry = "shout@Shout"
+[input.input1]
+name = "in_1"
+[output.output1]
+name = "out_1"
+"""
+UNIT_DOT = """digraph units {
+  rx[flowunit=httpserver_sync_receive]
+  a[flowunit=shout]
+  tx[flowunit=httpserver_sync_reply]
+  rx:out_request_info -> a:in_1
+  a:out_1 -> tx:in_reply_info
+}"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (None, "there is no file {folder}/shout.py"),
+        ("class Shout(:\n", "{folder}/shout.py, line 1: "),
+        ("class Whisper:\n  pass\n", "{folder}/shout.py has no class 'Shout'"),
+    ],
+)
+def test_code_of_python_units_that_could_not_be_loaded(tmp_path: Path, code: str | None, reason: str) -> None:
+    folder = tmp_path / "shout"
+    folder.mkdir()
+    (folder / "shout.toml").write_text(UNIT)
+    if code is not None:
+        (folder / "shout.py").write_text(code)
+    graph = toml_graph(tmp_path, UNIT_DOT, 0, f'[driver]\ndir = "{tmp_path}"\n')
+    done = flow("check", graph)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{graph}: Invalid argument, import shout@Shout failed: ")
+    assert reason.format(folder=folder) in done.stdout
+    assert "node 'a', unit 'shout'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["class Shout: pass", "from elsewhere import Shout", "from elsewhere import *", "if 1:\n  Shout = object"],
+)
+def test_code_is_not_run_and_not_doubted(tmp_path: Path, code: str) -> None:
+    (tmp_path / "shout.toml").write_text(UNIT)
+    (tmp_path / "shout.py").write_text(f"{code}\nraise SystemExit(3)\n")
+    graph = toml_graph(tmp_path, UNIT_DOT, 0, f'[driver]\ndir = "{tmp_path}"\n')
+    assert flow("check", graph).returncode == 0
