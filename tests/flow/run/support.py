@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.flow.description import ConditionType, FlowType, OutputType, UnitDescription
-from server.flow.plan import Plan, PlanEdge, PlanNode
+from server.flow.plan import NodeKind, Plan, PlanEdge, PlanNode
 from server.flow.run.build import build_nodes
+from server.flow.run.inputs import InputFeed, InputNode
+from server.flow.run.outlet import Wait
 from server.flow.run.scheduler import Scheduler
 from server.flow.run.source import SourceNode
 from server.flow.run.streams import Session
@@ -39,6 +41,8 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "Split": {"flow_type": FlowType.NORMAL, "output_type": OutputType.EXPAND},
     "SplitByEvents": {"flow_type": FlowType.STREAM, "output_type": OutputType.EXPAND},
+    "Turn": {"outputs": ("again", "done"), "flow_type": FlowType.NORMAL, "condition": ConditionType.LOOP},
+    "Fails": {"flow_type": FlowType.STREAM},
     "Glue": {"flow_type": FlowType.NORMAL, "output_type": OutputType.COLLAPSE},
 }
 
@@ -75,6 +79,20 @@ class Graph:
                     PlanEdge(source=node, source_port=out or "out_1", target=name, target_port=port)
                 )
         return name
+
+    def add_input(self) -> str:
+        """A `type=input` node; returns its only port."""
+        self._nodes.insert(0, PlanNode(name="in", kind=NodeKind.INPUT, outputs=("in",)))
+        return "in:in"
+
+    def add_output(self, source: str) -> None:
+        """A `type=output` node."""
+        self._nodes.append(PlanNode(name="out", kind=NodeKind.OUTPUT, inputs=("out",)))
+        self.link(source, "out", "out")
+
+    def link(self, source: str, target: str, port: str) -> None:
+        node, _, out = source.partition(":")
+        self._edges.append(PlanEdge(source=node, source_port=out or "out_1", target=target, target_port=port))
 
     def plan(self) -> Plan:
         return Plan(name="test", nodes=tuple(self._nodes), edges=tuple(self._edges))
@@ -138,6 +156,47 @@ class Run:
         buffers = [Buffer(None, text) for text in texts]
         feed._close_posted = close
         self.scheduler.post(lambda: feed.start(buffers, close))
+
+
+class ProgramRun(Run):
+    """The same by input and output nodes: `results` has, for each session, what a program receives."""
+
+    def __init__(self, plan: Plan, sessions: Sequence[Sequence[str]]) -> None:
+        self.ended = None
+        self.scheduler = Scheduler("test", 16)
+        self.nodes = build_nodes(plan, self.scheduler, self, None)
+        for node in self.nodes.values():
+            node.unit.open(Configuration(node.plan.options))
+        self.scheduler.start(lambda error: self.end(StatusCode.INTERNAL, repr(error)))
+        self.scheduler.post(self._start)
+        self._input = next(node for node in self.nodes.values() if isinstance(node, InputNode))
+        self._feeds = [self._input.begin(SessionContext()) for _ in sessions]
+        # in turns, so that the sessions mix
+        for number in range(max(map(len, sessions))):
+            for feed, texts in zip(self._feeds, sessions, strict=True):
+                if number < len(texts):
+                    assert feed.send("in", [Buffer(None, texts[number])])
+        for feed in self._feeds:
+            feed.close()
+
+    def end(self, code: StatusCode, message: str) -> None:
+        self.ended = self.ended or (code, message)
+        self._input.stop(message)
+
+    def results(self) -> list[list[str]]:
+        try:
+            return [self._received(feed) for feed in self._feeds]
+        finally:
+            self.scheduler.stop()
+
+    def _received(self, feed: InputFeed) -> list[str]:
+        found: list[str] = []
+        while True:
+            wait, buffer = feed.outlet.take("out", SECONDS)
+            assert wait is not Wait.TIMED_OUT, "a session did not end"
+            if buffer is None:
+                return found
+            found.append(f"!{buffer.get_error_code()}" if buffer.has_error() else str(buffer))
 
 
 def run(plan: Plan, *sessions: Sequence[str]) -> Run:

@@ -1,12 +1,14 @@
 """Random graphs, sizes, errors and delays: the result equals a simple sequential model, and every session ends."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.flow.description import FlowType
-from tests.flow.run.support import Graph, Run
+from tests.flow.run.support import Graph, ProgramRun, Run
 
 # a model item: text, an error's code, or a hole (None)
 
@@ -73,6 +75,41 @@ class Numbered(Part):
             else:
                 result.append(item)
         return result
+
+
+@dataclass(frozen=True)
+class Failing(Part):
+    sizes: Sizes
+    every: int
+
+    def build(self, graph: Graph, source: str) -> str:
+        return graph.add("Fails", source, options=self.sizes.options(every=str(self.every)))
+
+    def model(self, items: list[Item]) -> list[Item]:
+        fails = Bad("Fails.ProcessError")
+        return [fails if isinstance(item, str) and len(item) % self.every == 0 else item for item in items]
+
+
+@dataclass(frozen=True)
+class Loop(Part):
+    """A whole stream goes round until its first text is long enough."""
+
+    sizes: Sizes
+    inner: Part
+
+    def build(self, graph: Graph, source: str) -> str:
+        turn = graph.add("Turn", source, options=self.sizes.options())
+        # whatever is inside, this makes texts longer
+        longer = graph.add("Add", f"{turn}:again", options=self.sizes.options())
+        graph.link(self.inner.build(graph, longer), turn, "in_1")
+        return f"{turn}:done"
+
+    def model(self, items: list[Item]) -> list[Item]:
+        while (first := next((item for item in items if isinstance(item, str)), None)) is not None:
+            if len(first) >= 6:
+                break
+            items = self.inner.model([item + "n" if isinstance(item, str) else item for item in items])
+        return items
 
 
 @dataclass(frozen=True)
@@ -187,6 +224,24 @@ sizes = st.builds(Sizes, st.integers(1, 4), st.integers(1, 5))
 leaves: st.SearchStrategy[Part] = st.one_of(
     st.builds(Normal, sizes, st.sampled_from([0, 0, 2, 3]), st.sampled_from([0, 0, 0, 5])),
     st.builds(Numbered, sizes),
+    st.builds(Failing, sizes, st.sampled_from([5, 7])),
+)
+stateless: st.SearchStrategy[Part] = st.builds(
+    Normal, sizes, st.sampled_from([0, 0, 2, 3]), st.sampled_from([0, 0, 0, 5])
+)
+"""What may be in a loop: units of the normal kind (spec 3.3 rule 6)."""
+loops: st.SearchStrategy[Part] = st.builds(
+    Loop,
+    sizes,
+    st.recursive(
+        stateless,
+        lambda inner: st.one_of(
+            st.builds(Seq, st.lists(inner, max_size=2).map(tuple)),
+            st.builds(Choice, sizes, inner, inner),
+            st.builds(Both, sizes, inner, inner),
+        ),
+        max_leaves=3,
+    ),
 )
 
 
@@ -199,20 +254,53 @@ def _larger(inner: st.SearchStrategy[Part]) -> st.SearchStrategy[Part]:
     )
 
 
-graphs = st.recursive(leaves, _larger, max_leaves=6)
+graphs = st.recursive(st.one_of(leaves, loops), _larger, max_leaves=6)
 sessions = st.lists(st.lists(st.text("ab", min_size=1, max_size=7), max_size=12), min_size=1, max_size=4)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(graphs, sessions)
-def test_a_random_graph_does_what_the_model_says(part: Part, given_texts: list[list[str]]) -> None:
+def the_model(part: Part, texts: list[str]) -> list[str]:
+    expected = part.model(list(texts))
+    return [f"!{item.code}" if isinstance(item, Bad) else item for item in expected if item]
+
+
+def check(part: Part, given_texts: list[list[str]]) -> None:
     graph = Graph()
     graph.add("Sink", part.build(graph, graph.add("Src")), options={"queue_size": "2"})
     done = Run(graph.plan(), given_texts).wait()
     assert done.ended is None
-    for sunk, texts in zip(done.sunk, given_texts, strict=True):
-        expected = part.model(list(texts))
-        assert sunk == [f"!{item.code}" if isinstance(item, Bad) else item for item in expected if item]
+    assert done.sunk == [the_model(part, texts) for texts in given_texts]
     for node in done.nodes.values():
         assert [port.queued for port in node.inputs] == [0] * len(node.inputs)
     assert not done.scheduler.parked
+
+
+def check_as_a_program(part: Part, given_texts: list[list[str]]) -> None:
+    graph = Graph()
+    graph.add_output(part.build(graph, graph.add_input()))
+    done = ProgramRun(graph.plan(), given_texts)
+    assert done.results() == [the_model(part, texts) for texts in given_texts]
+    assert done.ended is None
+
+
+def examples(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@examples(1000)
+@given(graphs, sessions)
+def test_a_random_graph_does_what_the_model_says(part: Part, given_texts: list[list[str]]) -> None:
+    check(part, given_texts)
+
+
+@examples(500)
+@given(graphs, sessions)
+def test_a_program_receives_what_the_model_says(part: Part, given_texts: list[list[str]]) -> None:
+    check_as_a_program(part, given_texts)
+
+
+@pytest.mark.slow
+@examples(5000)
+@given(graphs, sessions)
+def test_many_random_graphs_do_what_the_model_says(part: Part, given_texts: list[list[str]]) -> None:
+    check(part, given_texts)
+    check_as_a_program(part, given_texts)

@@ -241,3 +241,29 @@ class ReadsStreamMeta(FlowUnit):
         for _ in taken(data_ctx):
             out(data_ctx).push_back(meta.get_private_string("who") if meta else "nobody")
         return SUCCESS
+
+
+class Turn(FlowUnit):
+    """Loop: goes round until the first text has 6 letters."""
+
+    def process(self, data_ctx: DataContext) -> UnitStatusCode:
+        buffers = list(taken(data_ctx))
+        port = out(data_ctx, "again" if len(str(buffers[0])) < 6 else "done")
+        for buffer in buffers:
+            port.push_back(buffer)
+        return SUCCESS
+
+
+class Fails(FlowUnit):
+    """Stream: raises for texts whose length is a multiple of the option `every`."""
+
+    def open(self, config: Configuration) -> UnitStatusCode:
+        self.every = config.get_int("every", 2)
+        return SUCCESS
+
+    def process(self, data_ctx: DataContext) -> UnitStatusCode:
+        for buffer in taken(data_ctx):
+            if len(str(buffer)) % self.every == 0:
+                raise ValueError(str(buffer))
+            out(data_ctx).push_back(buffer)
+        return SUCCESS
