@@ -114,11 +114,12 @@ class EngineDriver(Protocol):
         EngineHostGone: it is not known whether the engine exists, `adopt` or the same `start` will tell.
         """
 
-    async def adopt(self, job_id: str, epoch: int) -> EngineHandle | None:
+    async def adopt(self, job_id: str, epoch: int, known: EngineIdentity | None = None) -> EngineHandle | None:
         """Takes over the live engine of a job, or the end of one that nobody has recorded yet (its news say what
         became of it). None when there is neither. Idempotent. Called by a new leader, for each job, before it
         starts anything; the caller compares `hello.head` with what it wants, and stops what it does not want.
-        An engine that does not answer is handed out too (`hello.state` is SILENT).
+        An engine that does not answer is handed out too (`hello.state` is SILENT). `known` is the engine that the
+        log knows: it may be at home in another installation on this machine, whose runner led before.
 
         Raises: EngineFenced, when the engine knows a newer epoch.
         """

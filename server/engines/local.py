@@ -33,6 +33,7 @@ from server.engines.protocol import (
 from server.engines.records import read_end, read_head, read_head_file
 from server.engines.rundir import RunDir, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME
+from server.jobs.events import EngineIdentity
 
 _ENGINE_ANSWERS_WITHIN = 2.0
 _LISTED_AT_ONCE = 64
@@ -44,13 +45,17 @@ class LocalDriver:
     def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME) -> None:
         raise_descriptor_limit()
         self._run_dir = RunDir(state_dir)
+        self._runtime = runtime
         self._link = HostLink(self._run_dir, runtime)
         self._handles: list[LocalHandle] = []
+        self._neighbours: dict[str, LocalDriver] = {}
+        self._next_door: dict[str, LocalDriver] = {}  # where the engine of a job is at home, if not here
 
     async def prepare(self) -> None:
         await self._link.ask(ListEngines())
 
     async def start(self, spec: EngineSpec) -> LocalHandle:
+        await self._leave_next_door(spec.job_id)
         answer = await self._link.ask(Start(spec=spec))
         if isinstance(answer, Refused):
             raise EngineRefused(answer.reason, answer.kind)
@@ -70,9 +75,28 @@ class LocalDriver:
         self._handles = [each for each in self._handles if not each.is_finished] + [handle]
         return handle
 
-    async def adopt(self, job_id: str, epoch: int) -> LocalHandle | None:
+    async def adopt(self, job_id: str, epoch: int, known: EngineIdentity | None = None) -> LocalHandle | None:
+        neighbour = self._neighbour(known)
+        handle = await neighbour.adopt(job_id, epoch) if neighbour is not None else None
+        if neighbour is not None and handle is not None:
+            self._next_door[job_id] = neighbour
+            return handle
         hello = await self._adopt_alive(job_id, epoch) or await self._find_end(job_id)
         return self._handle(hello, epoch) if hello is not None else None
+
+    def _neighbour(self, known: EngineIdentity | None) -> "LocalDriver | None":
+        """The driver for another installation's engine; None when it is ours, or of another machine."""
+        if known is None or known.run_dir == str(self._run_dir.path) or not is_alive(known):
+            return None
+        state_dir = Path(known.run_dir).parent
+        return self._neighbours.setdefault(known.run_dir, LocalDriver(state_dir, self._runtime))
+
+    async def _leave_next_door(self, job_id: str) -> None:
+        """Frees the job's ports there. A host that is gone holds none."""
+        neighbour = self._next_door.pop(job_id, None)
+        if neighbour is not None:
+            with contextlib.suppress(EngineHostGone):
+                await neighbour._link.ask(Release(job_id=job_id), start_host=False)
 
     async def _adopt_alive(self, job_id: str, epoch: int) -> Hello | None:
         socket = self._run_dir.of_engine(job_id, "sock")
@@ -112,6 +136,7 @@ class LocalDriver:
         return [hello for hello in found if hello is not None]
 
     async def release(self, job_id: str) -> None:
+        await self._leave_next_door(job_id)
         await self._link.ask(Release(job_id=job_id))
 
     async def shutdown(self) -> None:
@@ -124,6 +149,8 @@ class LocalDriver:
             await handle.close()
         self._handles.clear()
         await self._link.close()
+        for neighbour in self._neighbours.values():
+            await neighbour.close()
 
 
 async def _ask_quietly(socket: Path, request: Adopt | Ping) -> tuple[Hello | None, EngineMessage | None]:

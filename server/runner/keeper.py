@@ -194,7 +194,7 @@ class Keeper:
     async def _refused(self, job: Job, attempt: int, refused: EngineRefused) -> None:
         """Most likely an engine of this job runs that we do not hold: adopt it, `reconcile` decides what it is."""
         log.warning("engine refused", job_id=job.job_id, attempt=attempt, reason=str(refused))
-        handle = await self._driver.adopt(job.job_id, self._epoch)
+        handle = await self._driver.adopt(job.job_id, self._epoch, job.engine)
         if handle is None:
             asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
             return
@@ -250,7 +250,7 @@ class Keeper:
         alive = await self._driver.list()
         ids = {JobId(hello.head.job_id) for hello in alive}
         ids |= {job.job_id for job in self._follower.jobs.values() if job.actual is not Actual.NONE}
-        handles = await asyncio.gather(*(self._driver.adopt(job_id, self._epoch) for job_id in ids))
+        handles = await asyncio.gather(*(self._adopt(job_id) for job_id in ids))
         engines = [self._hold(JobId(h.hello.head.job_id), h) for h in handles if h is not None]
         adopted = [observed for engine in engines if (observed := self._adoption(engine)) is not None]
         if adopted:
@@ -258,6 +258,10 @@ class Keeper:
         for engine in engines:
             self._watch(engine)
         log.info("engines adopted", adopted=len(adopted), alive=len(alive))
+
+    async def _adopt(self, job_id: JobId) -> EngineHandle | None:
+        job = self._follower.jobs.get(job_id)
+        return await self._driver.adopt(job_id, self._epoch, job.engine if job is not None else None)
 
     def _adoption(self, engine: Engine) -> Observe | None:
         job = self._follower.jobs.get(engine.job_id)

@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
+from tests.e2e.test_first_flow import ask
 from tests.installation import Installation, echo_flow, free_port
+from tests.postgres import Postgres
 from tests.processes import kill_all
 
 
@@ -51,3 +54,29 @@ def test_a_paused_leader_that_comes_back_changes_nothing(installation: Installat
     assert (accepted.status_code, accepted.json()["job_status"]) == (202, "PENDING")
     os.kill(leader, signal.SIGCONT)
     installation.wait_for("bb", "RUNNING")
+
+
+def test_engines_of_another_installation_on_one_database_are_adopted(postgres: Postgres, tmp_path: Path) -> None:
+    """Two servers on one Postgres: when the leading one dies, its engines live, and the other takes them over."""
+    url = postgres.new_database()
+    with Installation(tmp_path / "one", url) as one, Installation(tmp_path / "two", url) as two:
+        one.start()
+        two.start()
+        port = free_port()
+        assert two.create("aa", echo_flow(port)).status_code == 201
+        before = one.engines()
+        assert len(before["aa"]) == 1
+        one.kill_server()
+        # answered by the second server's runner
+        assert two.create("bb", echo_flow(free_port())).status_code == 201
+        assert (one.engines(), set(two.engines())) == (before, {"bb"})
+        assert two.word("aa") == "RUNNING"
+        assert ask(port).content == b"hello"
+        # its next engine starts at home, on the same port
+        os.kill(before["aa"][0], signal.SIGKILL)
+        two.wait_for("aa", "PENDING")
+        two.wait_for("aa", "RUNNING")
+        assert ask(port).content == b"hello"
+        assert set(two.engines()) == {"aa", "bb"}
+        assert two.delete("aa").status_code == 204
+        assert two.create("cc", echo_flow(port)).status_code == 201
