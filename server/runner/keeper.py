@@ -24,7 +24,7 @@ from server.runner.engines import Engine
 from server.runner.pings import Pinger
 from server.runner.recorder import Recorder
 from server.runner.watch import Watch
-from server.store import Store
+from server.store import Store, StoreUnavailable
 from server.store.follower import Follower
 
 log = structlog.get_logger()
@@ -156,14 +156,14 @@ class Keeper:
             (self._queue.appendleft if job.attempt == 0 else self._queue.append)(job.job_id)
             return False
         self._slots -= 1
-        spec = await self._spec(job, attempt)
         try:
+            spec = await self._spec(job, attempt)
             handle = await self._driver.start(spec)
         except EngineRefused as error:
             self._free_slot()
             await self._refused(job, attempt, error)
             return False
-        except (EngineHostGone, OSError) as error:
+        except (EngineHostGone, OSError, StoreUnavailable) as error:
             self._free_slot()
             log.error("no engine could be started, trying again", job_id=job.job_id, reason=str(error))
             asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)

@@ -72,9 +72,10 @@ class Watch:
                 await self._exited(engine, news)
 
     async def _ready(self, engine: Engine, news: Ready) -> None:
+        await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
+        # afterwards: a client waits for the event, nobody for the plan
         if news.plan is not None and news.plan != engine.plan:
             await self._keep_plan(engine, news.plan)
-        await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
 
     async def _keep_plan(self, engine: Engine, plan: str) -> None:
         job = self._job(engine)
