@@ -40,8 +40,11 @@ class Watch:
         self._settings = settings
 
     async def until_up(self, engine: Engine) -> None:
-        """Until the engine is ready, or said that it will not be, or is gone."""
-        limit = self._settings.start_timeout + START_MARGIN_SECONDS
+        """Until the engine is ready, or said that it will not be, or is gone.
+
+        Only one that we have just started is ended for its silence: an adopted one may be ready and stuck.
+        """
+        limit = self._settings.start_timeout + START_MARGIN_SECONDS if engine.holds_slot else None
         try:
             async with asyncio.timeout(limit):
                 news = await engine.handle.news()
