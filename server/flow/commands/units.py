@@ -63,8 +63,10 @@ def _print_broken(catalogue: Catalogue) -> None:
 
 def markdown(catalogue: Iterable[UnitDescription]) -> Iterator[str]:
     """A heading, ports and a table of options for each unit."""
+    yield "# Flow units"
+    yield ""
     for unit in sorted(catalogue, key=lambda each: (each.name, each.device)):
-        yield f"### {unit.name}"
+        yield f"## {unit.name}"
         yield f"{unit.description} Kind: {kind_of(unit)}{_notes(unit)}; device {unit.device}."
         yield f"In: {_spans(unit.inputs)}. Out: {_spans(unit.outputs)}."
         yield ""
