@@ -175,7 +175,7 @@ class Buffer:
         elif not isinstance(value, str | int | float) and (view := _view_of(value)) is not None and view.ndim:
             import numpy as np
 
-            value = np.array(value)
+            value = np.array(view)
         self._metas[key] = value
 
     def copy_meta(self, other: "Buffer") -> None:

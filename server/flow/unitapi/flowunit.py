@@ -130,4 +130,6 @@ class FlowUnit:
         """Raises: TypeError for text (as in ModelBox) and for objects without the buffer protocol."""
         if isinstance(data, str):
             raise TypeError("create_buffer takes bytes or an array; push text into an output list instead")
-        return Buffer(self.get_bind_device(), data)
+        buffer = Buffer(self.get_bind_device())
+        buffer.build(data)
+        return buffer

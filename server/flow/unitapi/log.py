@@ -31,7 +31,7 @@ class Logger:
 
     def __init__(self, level: LogLevel = LogLevel.INFO, function: LogFunction | None = None) -> None:
         self._level = level
-        self._function = function or _write_line
+        self._function = _write_line if function is None else function
 
     def set_log_level(self, level: LogLevel) -> None:
         self._level = LogLevel(level)
