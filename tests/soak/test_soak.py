@@ -95,10 +95,13 @@ async def soak(seconds: float) -> None:
         gc.collect()
         grown = resident_mb() - before
         for (word, status), count in load.answered.items():
-            assert status in ANSWERS[word] | {429}, f"{count} times {status} for {word}"
-        assert {word for word, status in load.answered if status != 429} == set(ANSWERS)
+            # on a busy machine any request may take too long; that is an answer, and the slot is free
+            assert status in ANSWERS[word] | {408, 429}, f"{count} times {status} for {word}"
+        for word, statuses in ANSWERS.items():
+            assert any(load.answered[word, status] for status in statuses), f"{word}: {load.answered}"
         await all_slots_are_free(port)
         await nothing_is_left(flow)
+        print(f"{sum(load.answered.values())} answers, {grown:.1f} MB more")
         # what 16 clients of httpx themselves hold grows a little; a leak of one buffer a request would be far more
         assert grown < 8 + sum(load.answered.values()) / 20_000, f"{grown:.1f} MB more"
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from server.flow.unitapi.flowunit import Source
 
 
+FAST_SECONDS = 0.0003
+"""About what it costs to give something to another thread, twice, on a busy machine."""
+
+
 class FlowEnder(Protocol):
     """Ends the whole flow. Called with the lock held; the first call counts."""
 
@@ -54,6 +58,8 @@ class Node:
         self.outputs = [OutPort(name) for name in plan.outputs]
         self.output_names = tuple(plan.outputs)
         self.calls = 0
+        self.is_fast = False
+        self._fast_score = 0
         self.rows_done = 0
         self.seconds = 0.0
         self.errors = 0
@@ -149,7 +155,17 @@ class Node:
     def note_call(self, seconds: float) -> None:
         self.calls += 1
         self.seconds += seconds
+        self._judge(seconds)
         self.last_activity = time()
+
+    def _judge(self, seconds: float) -> None:
+        """Whether calls of this unit are so fast that a second thread would only be in the way. One that waits for
+        something, if only for a millisecond, is not: others may run meanwhile."""
+        if seconds < FAST_SECONDS:
+            self._fast_score = min(self._fast_score + 1, 16)
+        else:
+            self._fast_score = max(self._fast_score - 4, 0)
+        self.is_fast = self._fast_score >= 8
 
     def counts_are_equal(self, outputs: list[list[Buffer]]) -> bool:
         """With `need_check_output`, all ports must hold as many buffers as the first (spec 4.7)."""

@@ -7,6 +7,7 @@ wait for it: they leave an action in the inbox.
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +16,16 @@ from typing import Protocol
 IDLE_SECONDS = 10.0
 """A worker beyond the first that found nothing to do for so long ends."""
 
+OVERDUE_SECONDS = 0.005
+"""After so long, at most twice, somebody is made free although the call was expected to be fast."""
+
 log = logging.getLogger("server.flow")
 
 
 class Named(Protocol):
     name: str
+    is_fast: bool
+    """Its unit's last calls took no longer than a thread switch does."""
 
 
 class Call(Protocol):
@@ -61,14 +67,15 @@ class RunningCall:
 
 
 class _Worker:
-    """`call` is the one that it is in."""
+    """`call` is the one that it is in. `is_away`: it counts as busy, as others must be free meanwhile."""
 
-    __slots__ = ("call", "thread", "wake")
+    __slots__ = ("call", "is_away", "thread", "wake")
 
     def __init__(self) -> None:
         self.wake = threading.Lock()
         self.wake.acquire()
         self.call: Call | None = None
+        self.is_away = False
         self.thread = 0
 
 
@@ -86,6 +93,11 @@ class Scheduler:
         self._free = 0
         self._running = 0
         self._stopping = False
+        self._watch: threading.Thread | None = None
+        self._watch_rests = False
+        self._watch_wake = threading.Lock()
+        self._watch_wake.acquire()
+        self._fast_calls = 0
         self._on_crash: Callable[[BaseException], None] | None = None
 
     def start(self, on_crash: Callable[[BaseException], None]) -> None:
@@ -116,6 +128,7 @@ class Scheduler:
             self._inbox.clear()
             self.parked.clear()
             idle, self._idle = self._idle, []
+            self._wake_watch()
         for worker in idle:
             worker.wake.release()
 
@@ -198,26 +211,64 @@ class Scheduler:
     def _call(self, me: _Worker, call: Call) -> None:
         self._running += 1
         me.call = call
-        if call.quick:
-            self.lock.release()
-            try:
-                call.run()
-            finally:
-                self.lock.acquire()
-                self._running -= 1
-        else:
-            self._free -= 1
-            self._have_helper()
-            self.lock.release()
-            try:
-                call.run()
-            finally:
-                self.lock.acquire()
+        if not call.quick:
+            if call.node.is_fast:
+                self._watch_call()
+            else:
+                self._go_away(me)
+        self.lock.release()
+        try:
+            call.run()
+        finally:
+            self.lock.acquire()
+            if me.is_away:
+                me.is_away = False
                 self._free += 1
-                self._running -= 1
+            self._running -= 1
         me.call = None
         if not self._stopping:
             call.finish()
+
+    def _go_away(self, me: _Worker) -> None:
+        me.is_away = True
+        self._free -= 1
+        self._have_helper()
+
+    def _watch_call(self) -> None:
+        """This worker is going into a call that is expected to be fast: nobody has to be free for that long, but
+        somebody sees to it that it was true."""
+        self._fast_calls += 1
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._look_after, name=f"{self._name}-watch", daemon=True)
+            self._watch.start()
+        elif self._watch_rests:
+            self._wake_watch()
+
+    def _wake_watch(self) -> None:
+        if self._watch_rests:
+            self._watch_rests = False
+            self._watch_wake.release()
+
+    def _look_after(self) -> None:
+        """Sees to a helper for each fast call that is still the same at the second look. Rests while nothing
+        happens: a thousand quiet flows must cost nothing."""
+        seen: dict[_Worker, Call] = {}
+        count = -1
+        while not self._stopping:
+            time.sleep(OVERDUE_SECONDS)
+            with self.lock:
+                now = {worker: worker.call for worker in self._workers if worker.call and not worker.is_away}
+                for worker, call in now.items():
+                    if seen.get(worker) is call and not call.quick:
+                        self._go_away(worker)
+                seen = now
+                if now or self._fast_calls != count:
+                    count = self._fast_calls
+                    continue
+                self._watch_rests = not self._stopping
+                rests = self._watch_rests
+            if rests:
+                self._watch_wake.acquire()
 
     def _undo_standstill(self) -> bool:
         """Nothing runs, and somebody waits for room at a node that waits for something else: a node with
