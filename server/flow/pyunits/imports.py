@@ -171,6 +171,8 @@ class _Folder:
         if known is not None:
             return known
         if self.spec(top, top) is None:
+            if top in sys.modules:
+                self._names[top] = top
             return top
         return self._names.setdefault(top, top if self._owns(top) else self.prefix + top)
 
