@@ -1,11 +1,13 @@
 """Spec 5.13, with 1.5: the programmatic API, one test for each statement."""
 
 import gc
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from server.flow.sdk import (
     ModelBoxEngine,
 )
 from server.flow.unitapi import Buffer, Configuration, DataContext, Status, UnitStatusCode
+from tests.flow.http.support import free_port
 from tests.flow.run.programs import (
     flow_of,
     holds_open,
@@ -470,3 +473,20 @@ def test_a_plain_script_imports_modelbox(tmp_path: Path, units: Path) -> None:
     argv = [sys.executable, str(script), str(graph)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=tmp_path)
     assert (done.stdout, done.returncode) == ("HELLO None\n", 0), done.stderr
+
+
+def test_a_program_may_run_a_flow_with_http_units() -> None:
+    port = free_port()
+    dot = f"""rx[flowunit=httpserver_sync_receive, endpoint="http://127.0.0.1:{port}"]
+        tx[flowunit=httpserver_sync_reply]; rx:out_request_info -> tx:in_reply_info"""
+    with running(dot) as flow:
+        assert httpx.post(f"http://127.0.0.1:{port}/", content=b"hello", trust_env=False).content == b"hello"
+        assert flow.create_stream_io() is None
+        assert flow.wait(-1) == CODES.STATUS_BUSY
+    taken = socket.create_server(("127.0.0.1", port))
+    with taken:
+        flow = flow_of(dot)
+        assert flow.build()
+        refused = flow.run_async()
+        assert str(port) in refused.wrap_errormsgs()
+        assert flow.wait() == CODES.STATUS_FAULT
