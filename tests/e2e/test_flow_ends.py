@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from server.engines.conversation import ask
@@ -90,6 +91,33 @@ def test_stop_shutdown_and_no_status_fail_with_the_units_message(server: Install
         server.create(name, flow(units, options))
         server.wait_for(name, "FAILED")
         assert words in server.status(name).json()["job_error_msg"]
+
+
+STOPS = """
+import _flowunit as modelbox
+
+class Stops(modelbox.FlowUnit):
+    def process(self, ctx):
+        return modelbox.Status(modelbox.Status.StatusCode.STATUS_STOP, "enough")
+"""
+
+
+def test_a_request_in_flight_is_answered_when_its_flow_ends(server: Installation, tmp_path: Path) -> None:
+    units = units_in(tmp_path / "units")
+    (units / "stops.py").write_text(STOPS)
+    (units / "stops.toml").write_text(
+        '[base]\nname = "stops"\ndevice = "cpu"\nversion = "1.0.0"\ndescription = "s"\nentry = "stops@Stops"\n'
+        'type = "python"\n[input.input1]\nname = "in_1"\n[output.output1]\nname = "out_1"\n'
+    )
+    dot = f"""digraph g {{ rx[flowunit=httpserver_sync_receive, endpoint="http://127.0.0.1:{server.flow_port}"]
+      stops[flowunit=stops]; tx[flowunit=httpserver_sync_reply]
+      rx:out_request_info -> stops:in_1; stops:out_1 -> tx:in_reply_info }}"""
+    graph = {"driver": {"dir": str(units)}, "graph": {"format": "graphviz", "graphconf": dot}}
+    assert server.create("stops", graph).status_code == 201
+    answer = httpx.post(f"http://127.0.0.1:{server.flow_port}/", content=b"x", timeout=20, trust_env=False)
+    assert answer.status_code == 503
+    server.wait_for("stops", "FAILED")
+    assert "enough" in server.status("stops").json()["job_error_msg"]
 
 
 def test_an_error_of_a_unit_ends_nothing(server: Installation, tmp_path: Path) -> None:
