@@ -237,8 +237,8 @@ class Flow:
     async def _close_units(self, seconds: float) -> None:
         """Each unit's close on a thread of its own, as some may hang; those that cannot, together on one."""
         loop = asyncio.get_running_loop()
-        quick = [node for node in self._opened if node.unit.quick]
-        groups = [[node] for node in self._opened if not node.unit.quick]
+        quick = [node for node in self._opened if node.quick]
+        groups = [[node] for node in self._opened if not node.quick]
         if quick:
             groups.append(quick)
         waits = []
@@ -262,7 +262,7 @@ class _OpenCall:
     def __init__(self, node: Node, done: "asyncio.Future[None]", mailbox: Mailbox) -> None:
         self.node = node
         self.done = done
-        self.quick = node.unit.quick
+        self.quick = node.quick
         self.outcome: Outcome = SUCCESS
         self._mailbox = mailbox
 

@@ -24,7 +24,7 @@ class BatchCall:
         self.node = node
         self.data: list[Row] = []
         self.parts: dict[Scope, list[tuple[RowKind, Row, int]]] = {}
-        self.quick = node.unit.quick
+        self.quick = node.quick
         self.outcome: Outcome | None = None
         self.outputs: list[list[Buffer]] = []
         self.is_finished = False

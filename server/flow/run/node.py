@@ -58,6 +58,7 @@ class Node:
         self.outputs = [OutPort(name) for name in plan.outputs]
         self.output_names = tuple(plan.outputs)
         self.calls = 0
+        self.quick = unit.quick and not plan.unit.directory
         self.is_fast = False
         self._fast_score = 0
         self.rows_done = 0
@@ -70,7 +71,7 @@ class Node:
         self._overrides = {
             name: getattr(type(unit), name) is not getattr(FlowUnit, name) for name in ("data_pre", "data_post")
         }
-        unit._host = self
+        unit._attach(self)
 
     def prepare(self) -> None:
         """Sets up what a kind of node keeps. Called once, before any token."""

@@ -37,7 +37,7 @@ class StreamCall:
         self.rows = rows
         self.event = event
         self.external = external
-        self.quick = stream.node.unit.quick
+        self.quick = stream.node.quick
         self.outcome = SUCCESS
         self.pre_outcome: Outcome | None = None
         self.seconds = 0.0

@@ -89,8 +89,14 @@ class FlowUnit:
     """True promises that no method ever waits or computes for long: the scheduler then keeps no other thread
     ready meanwhile. For built-in units."""
 
-    def __init__(self) -> None:
-        self._host: UnitHost | None = None
+    __host: UnitHost | None = None
+    _host: UnitHost | None = None
+    """For built-in units. A user's unit may have a `_host` and a `quick` of its own."""
+
+    def _attach(self, host: UnitHost) -> None:
+        """The engine's: called before `open`."""
+        self.__host = host
+        vars(self).setdefault("_host", host)
 
     def open(self, config: Configuration) -> Returned:
         return UnitStatusCode.STATUS_SUCCESS
@@ -116,11 +122,12 @@ class FlowUnit:
         return UnitStatusCode.STATUS_SUCCESS
 
     def get_bind_device(self) -> Device:
-        return self._host.device if self._host else Device()
+        host = self.__host
+        return host.device if host else Device()
 
     def create_external_data(self) -> ExternalData | None:
         """A new session that starts at this unit; None for a unit with inputs."""
-        source = self._host.open_source() if self._host else None
+        source = self.__host.open_source() if self.__host else None
         if source is None:
             log.warning("%s: only a unit without inputs can create external data", type(self).__name__)
             return None

@@ -271,3 +271,15 @@ async def test_5_2_debug_variable_without_a_debugger(tmp_path: Path, monkeypatch
     port = free_port()
     async with running(plan_of(tmp_path, port, unit_with())):
         assert (await ask(port)).content == b"hi"
+
+
+async def test_a_unit_s_own_names_do_not_touch_the_engine(tmp_path: Path) -> None:
+    """Names that the engine uses for its own units."""
+    code = unit_with(
+        open="self._host = self.quick = self.services = 'mine'; return modelbox.Status()",
+        process="assert self.get_bind_device().get_type() == 'cpu'; return modelbox.Status()",
+    )
+    code += "    def __init__(self):\n        super().__init__()\n        self._host = self.quick = 'mine'\n"
+    port = free_port()
+    async with running(plan_of(tmp_path, port, code)):
+        assert (await ask(port)).content == b"hi"

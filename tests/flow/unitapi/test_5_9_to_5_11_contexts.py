@@ -64,7 +64,7 @@ class Host:
 
 def hosted(source: Source | None = None) -> FlowUnit:
     unit = FlowUnit()
-    unit._host = Host(source)
+    unit._attach(Host(source))
     return unit
 
 
