@@ -1,5 +1,6 @@
 """The `flow` commands: thin, each calls one function of `server.flow.commands`."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -12,6 +13,11 @@ _OUTPUT = click.option(
 _FOLDER = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to make it.  [default: here]"
 )
+
+
+def _end_with_reader() -> None:
+    """`... | head` ends the program quietly. Not for `run`, whose flow goes on without a reader."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @click.group()
@@ -56,6 +62,7 @@ def check(graphs: tuple[Path, ...], output_format: str) -> int:
     """
     from server.flow.commands.check import check as run
 
+    _end_with_reader()
     return run(graphs, as_json=output_format == "json")
 
 
@@ -66,6 +73,7 @@ def show(graph: Path, dot: bool) -> int:
     """Show the nodes of GRAPH: units, ports, batch and queue sizes, where inputs are matched."""
     from server.flow.commands.show import show as run
 
+    _end_with_reader()
     return run(graph, as_dot=dot)
 
 
@@ -84,6 +92,7 @@ def units(folders: tuple[Path, ...], output_format: str) -> int:
     from server.flow.commands.units import Form
     from server.flow.commands.units import units as run
 
+    _end_with_reader()
     return run(folders, Form(output_format))
 
 

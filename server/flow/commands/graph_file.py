@@ -4,6 +4,9 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from server.flow import values
 from server.flow.settings import detect_format, load_settings
@@ -19,10 +22,17 @@ _LOAD_STEPS = ("Load config file failed", "invalid graph")
 
 @dataclass(frozen=True)
 class GraphFile:
+    """`text` is the graph, in `format` (json or toml). It is `whole`, the file's text, unless the file is the body
+    of a request to create a job, whose graph is a part of it."""
+
     path: Path
     text: str
     format: str
-    """json or toml"""
+    whole: str
+
+
+class _Body(msgspec.Struct):
+    job_graph: dict[str, Any] | str
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,20 @@ def read_graph_file(path: Path) -> GraphFile:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"it is no UTF-8 text (byte {error.start}): a graph is TOML or JSON") from None
-    return GraphFile(path, text, detect_format(str(path), text))
+    return _graph_of_body(path, text) or GraphFile(path, text, detect_format(str(path), text), text)
+
+
+def _graph_of_body(path: Path, text: str) -> GraphFile | None:
+    """The graph in the body of a create request, which is JSON with `job_graph`; None for anything else."""
+    if '"job_graph"' not in text:
+        return None
+    try:
+        body = msgspec.json.decode(text, type=_Body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    graph = body.job_graph
+    inner = graph if isinstance(graph, str) else json.dumps(graph)
+    return GraphFile(path, inner, detect_format("", inner), text)
 
 
 def _unreadable(path: Path, reason: str) -> FlowError:
@@ -74,10 +97,10 @@ def line_map(file: GraphFile) -> LineMap:
     parts = values.get_string_list(settings, "graph.graphconf")
     if not parts:
         return LineMap(settings.get("graph.graphconffilepath") or str(file.path))
-    opening = _OPENING.search(file.text)
+    opening = _OPENING.search(file.whole)
     if opening is not None and len(parts) == 1:
-        return LineMap(str(file.path), _of_block(file.text, opening))
-    return LineMap(str(file.path), _of_list(file.text, parts))
+        return LineMap(str(file.path), _of_block(file.whole, opening))
+    return LineMap(str(file.path), _of_list(file.whole, parts))
 
 
 def located(problem: FlowError, file: GraphFile, lines: LineMap) -> tuple[Place, str]:
@@ -85,6 +108,8 @@ def located(problem: FlowError, file: GraphFile, lines: LineMap) -> tuple[Place,
     text = str(problem)
     is_of_file = bool(problem.messages) and problem.messages[0].startswith(_LOAD_STEPS)
     is_of_file = is_of_file and "please check graph config" not in problem.messages[0]
+    if is_of_file and file.text is not file.whole:
+        return Place(str(file.path)), f"job_graph: {text}"
     moved = {} if is_of_file else lines.lines
     found = _LINE.search(text)
     path = str(file.path) if is_of_file else lines.path

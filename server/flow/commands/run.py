@@ -12,7 +12,7 @@ from time import monotonic, strftime
 import uvloop
 
 from server.flow.commands.graph_file import line_map, located, read_graph_file
-from server.flow.commands.screen import Screen, ScreenHandler
+from server.flow.commands.screen import Screen, ScreenHandler, prints_above
 from server.flow.counters import NodeCounters
 from server.flow.flow import Flow, FlowEnd
 from server.flow.graph.compile import compile_graph
@@ -50,7 +50,7 @@ def run(path: Path, *, grace: float, report_seconds: float, log_level: str) -> i
         return NOT_BUILT
     _log_to(screen, log_level)
     units_log = _unit_log_to(screen, log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with prints_above(screen), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_Run(path, plan, screen, grace, report_seconds).run())
     # until here the log must not be dropped: units would write over the table again
     del units_log

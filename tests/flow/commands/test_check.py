@@ -157,3 +157,18 @@ def test_code_is_not_run_and_not_doubted(tmp_path: Path, code: str) -> None:
     (tmp_path / "shout.py").write_text(f"{code}\nraise SystemExit(3)\n")
     graph = toml_graph(tmp_path, UNIT_DOT, 0, f'[driver]\ndir = "{tmp_path}"\n')
     assert flow("check", graph).returncode == 0
+
+
+def test_the_body_of_a_create_request(tmp_path: Path) -> None:
+    right = Path(__file__).parent.parent.parent.parent / "examples" / "flow-example"
+    assert flow("check", right).stdout == f"{right}: ok, 2 nodes, 1 edges\n"
+    wrong = tmp_path / "body"
+    wrong.write_text(right.read_text().replace(":in_reply_info", ":in_replyinfo"))
+    done = flow("check", wrong)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{wrong}:5: Bad config, ")
+    assert "(line 6; did you mean 'in_reply_info'?)" in done.stdout
+    toml = {"job_id": "x", "job_graph": '[graph]\nformat = "graphviz\n'}
+    wrong.write_text(json.dumps(toml))
+    done = flow("check", wrong)
+    assert done.stdout.startswith(f"{wrong}: job_graph: Fault, Load config file failed")

@@ -75,6 +75,51 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
+PRINTING = """
+import sys
+import _flowunit as modelbox
+
+class Printing(modelbox.FlowUnit):
+    def open(self, config):
+        session = self.create_external_data()
+        buffers = session.create_buffer_list()
+        buffers.push_back("x")
+        session.send(buffers)
+        session.close()
+        return modelbox.Status()
+
+    def process(self, data_context):
+        print("printed", "words")
+        print("complained", file=sys.stderr)
+        modelbox.info("logged")
+        return modelbox.Status.StatusCode.STATUS_STOP
+"""
+
+
+def test_what_units_print_on_a_terminal_does_not_tear_the_table(tmp_path: Path) -> None:
+    (tmp_path / "printing.py").write_text(PRINTING)
+    base = 'name = "printing"\ndevice = "cpu"\nversion = "1.0.0"\ndescription = "x"\ntype = "python"\n'
+    ports = 'entry = "printing@Printing"\n[output.output1]\nname = "out_1"\n'
+    (tmp_path / "printing.toml").write_text(f"[base]\n{base}{ports}")
+    dot = "digraph p { a[flowunit=printing]; b[flowunit=httpserver_sync_reply]; a:out_1 -> b:in_reply_info }"
+    graph = toml_graph(tmp_path, dot, 0, f'[driver]\ndir = "{tmp_path}"\n')
+    ours, theirs = pty.openpty()
+    try:
+        command = [str(PROGRAM), "flow", "run", str(graph)]
+        process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environ())
+        seen = b""
+        while b"failed after" not in seen:
+            seen += read(ours, 10_000)
+        assert process.wait(30) == 1
+    finally:
+        close(theirs)
+        close(ours)
+    lines = [line.rpartition("\x1b[J")[2] for line in seen.decode().splitlines()]
+    assert "printed words" in lines
+    assert "complained" in lines
+    assert any(line.endswith(": logged") for line in lines)
+
+
 def test_what_is_no_graph_file(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "binary"):

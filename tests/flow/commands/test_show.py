@@ -1,11 +1,12 @@
 """`flow show` and `flow units`."""
 
 import json
+import subprocess
 from pathlib import Path
 
 from server.flow.graph.dot_graph import read_dot
 from tests.flow.commands.graphs import ECHO_DOT, WRONG_DOT, json_graph, toml_graph
-from tests.flow.commands.program import flow
+from tests.flow.commands.program import PROGRAM, environ, flow
 
 
 def test_show_names_units_ports_sizes_and_match_points(tmp_path: Path) -> None:
@@ -32,6 +33,22 @@ def test_show_dot_is_dot(tmp_path: Path) -> None:
         ("rx", "o0", "tx", "i0")
     ]
     assert "httpserver_sync_reply" in graph.nodes["tx"].attributes["label"]
+
+
+def test_names_that_are_no_plain_words_are_quoted(tmp_path: Path) -> None:
+    dot = ECHO_DOT.replace("rx", r'"a \\"b\\" {c|d} <e>"').replace("echo", '"the graph"')
+    graph = json_graph(tmp_path, dot.replace("\\\\", "\\"), 8080)
+    done = flow("show", graph, "--dot")
+    assert done.returncode == 0
+    drawn = read_dot(done.stdout)
+    assert drawn.name == "the graph"
+    assert sorted(drawn.nodes) == ['a "b" {c|d} <e>', "tx"]
+
+
+def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
+    command = f"{PROGRAM} flow units -o json | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=environ())
+    assert (done.stdout, done.stderr) == ("{\n", "")
 
 
 def test_show_refuses_what_cannot_be_built(tmp_path: Path) -> None:
