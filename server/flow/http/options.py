@@ -1,5 +1,6 @@
 """The options of HTTP units, from node attributes to checked values (spec 7.3)."""
 
+import logging
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from server.flow.listeners import Endpoint
@@ -10,11 +11,15 @@ DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 MAX_REQUESTS = 1000
 TIME_OUT_MS = 5000
 KEEPALIVE_SECONDS = 200
+log = logging.getLogger("server.flow")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def endpoint_text(config: Configuration) -> str:
-    return config.get_string("endpoint") or DEFAULT_ENDPOINT
+    text = config.get_string("endpoint")
+    if not text:
+        log.warning("an HTTP unit has no option endpoint, so it listens on %s", DEFAULT_ENDPOINT)
+    return text or DEFAULT_ENDPOINT
 
 
 def parse_endpoint(text: str) -> Endpoint:

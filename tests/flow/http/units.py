@@ -176,3 +176,16 @@ class Collects(FlowUnit):
             metas = [str(buffer.get(name)) for name in ("method", "uri", "endpoint", "size")]
             self.seen.append((body, " ".join(metas)))
         return SUCCESS
+
+
+class Twice(FlowUnit):
+    """Two outputs for each input."""
+
+    def process(self, data_ctx: DataContext) -> UnitStatusCode:
+        buffers, out = data_ctx.input("in_1"), data_ctx.output("out_1")
+        assert buffers is not None
+        assert out is not None
+        for buffer in buffers:
+            for number in (1, 2):
+                out.push_back(f"{buffer.as_bytes().decode()}{number}")
+        return SUCCESS
