@@ -4,6 +4,8 @@ A Python unit is a TOML description beside its source (spec 6.1, 6.2). A broken 
 itself: it is a `Problem` of the catalogue, and the flow fails only if it uses that unit.
 """
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ _OTHER_TYPES = frozenset({"c++", "inference", "java", "yolo_postprocess"})
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _GROUP = re.compile(r"[A-Z]\w*(?:/\w*)?", re.ASCII)
 _LIBRARY = "libmodelbox-*.so*"
+
+log = logging.getLogger("server.flow")
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,31 @@ class Catalogue:
         for unit in units:
             self._units.setdefault((unit.device, unit.name), unit)
 
+    def _note_if_hidden(self, unit: UnitDescription, path: Path) -> None:
+        first = self.find(unit.name, unit.device)
+        if first is not None:
+            where = (
+                f"of {first.directory} ({first.entry}, version {first.version})"
+                if first.directory
+                else "registered"
+            )
+            log.info("the unit '%s' of %s is hidden by the one %s", shown(unit.name), path, where)
+
     def _scan(self, folder: str) -> bool:
         """Reads the descriptions of one entry of `driver.dir`; whether it holds anything to load."""
         found_any = False
+        if not os.path.exists(folder):  # never raises, however long the name
+            log.warning("driver.dir: there is no '%s'", shown(folder))
         for path in _description_files(Path(folder)):
             try:
                 unit = read_description(path)
             except _Broken as broken:
+                log.info("a unit's description is broken: %s", broken.problem)
                 self._problems.append(broken.problem)
                 continue
             if unit is not None:
                 found_any = True
+                self._note_if_hidden(unit, path)
                 self._add([unit])
         return found_any or _has_library(Path(folder))
 
@@ -238,7 +256,11 @@ class _Description:
 
     def _group(self) -> str:
         group = self._flat.get("base.group_type", "")
-        return group if _GROUP.fullmatch(group) else ""
+        if not group or _GROUP.fullmatch(group):
+            return group
+        words = "'%s' is not of the form Group or Group/Subgroup, and is ignored"
+        log.warning(f"%s, key 'base.group_type': {words}", self._path, shown(group))
+        return ""
 
     def _config(self) -> dict[str, str]:
         prefix = "config."

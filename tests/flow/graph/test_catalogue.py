@@ -303,3 +303,29 @@ def test_6_1_a_graph_that_uses_a_broken_unit_says_what_is_broken(tmp_path: Path)
         f"its description is broken: {tmp_path}/upper/upper.toml, key 'base.version': '1' is not of the form 1.2.3"
     )
     assert words in caught.value.messages[-1]
+
+
+def test_6_1_a_missing_folder_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert scan(tmp_path / "missing").problems == ()
+    assert f"driver.dir: there is no '{tmp_path}/missing'" in caplog.text
+
+
+def test_6_2_a_group_that_is_ignored_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(tmp_path, describe(group_type='"image"'))
+    assert f"{tmp_path}/u.toml, key 'base.group_type': 'image' is not of the form" in caplog.text
+
+
+def test_6_1_a_broken_description_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, describe(version='"1"'))
+    scan(tmp_path)
+    assert f"{tmp_path}/u.toml, key 'base.version': '1' is not of the form 1.2.3" in caplog.text
+
+
+def test_6_3_a_hidden_unit_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Deviation: ModelBox ignores the later one silently."""
+    write(tmp_path / "one", describe())
+    write(tmp_path / "two", describe(version='"2.0.0"'))
+    scan(tmp_path / "one", tmp_path / "two")
+    assert (
+        f"'u' of {tmp_path}/two/u.toml is hidden by the one of {tmp_path}/one (u@U, version 1.0.0)" in caplog.text
+    )
