@@ -317,7 +317,8 @@ def test_6_2_a_group_that_is_ignored_is_warned_of(tmp_path: Path, caplog: pytest
 
 def test_6_1_a_broken_description_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, describe(version='"1"'))
-    scan(tmp_path)
+    with caplog.at_level("INFO"):
+        scan(tmp_path)
     assert f"{tmp_path}/u.toml, key 'base.version': '1' is not of the form 1.2.3" in caplog.text
 
 
@@ -325,7 +326,8 @@ def test_6_3_a_hidden_unit_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptu
     """Deviation: ModelBox ignores the later one silently."""
     write(tmp_path / "one", describe())
     write(tmp_path / "two", describe(version='"2.0.0"'))
-    scan(tmp_path / "one", tmp_path / "two")
+    with caplog.at_level("INFO"):
+        scan(tmp_path / "one", tmp_path / "two")
     assert (
         f"'u' of {tmp_path}/two/u.toml is hidden by the one of {tmp_path}/one (u@U, version 1.0.0)" in caplog.text
     )
