@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.flow import values
-from server.flow.catalogue import Catalogue
+from server.flow.commands.collected import collected_warnings
 from server.flow.commands.graph_file import GraphFile, Place, line_map, located, read_graph_file
 from server.flow.commands.unit_code import problems_of_code
 from server.flow.graph.compile import examine_graph
-from server.flow.settings import load_settings
 from server.flow.status import FlowError, StatusCode
 
 OK, WRONG, UNREADABLE = 0, 1, 2
@@ -26,8 +24,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of one file. `warnings` are unit descriptions that cannot be used; a graph that needs
-    none of them is right nevertheless."""
+    """What is known of one file. `warnings` are what the engine says of it: values that cannot be read, unit
+    descriptions that cannot be used. A graph may be right nevertheless."""
 
     path: str
     exit_code: int
@@ -56,8 +54,9 @@ def examine_file(path: Path) -> Report:
         file = read_graph_file(path)
     except FlowError as error:
         return Report(str(path), UNREADABLE, (Problem(Place(str(path)), error.code, str(error)),))
-    examined = examine_graph(file.text, file.format)
-    warnings = _warnings(file)
+    with collected_warnings() as messages:
+        examined = examine_graph(file.text, file.format)
+    warnings = tuple(messages)
     if examined.plan is not None:
         plan = examined.plan
         code_problems = tuple(problems_of_code(plan))
@@ -74,20 +73,6 @@ def _problems(file: GraphFile, errors: Sequence[FlowError]) -> tuple[Problem, ..
         place, text = located(error, file, lines)
         found.append(Problem(place, error.code, text))
     return tuple(found)
-
-
-def _warnings(file: GraphFile) -> tuple[str, ...]:
-    try:
-        settings = load_settings(file.text, file.format)
-        problems = Catalogue(settings).problems
-    except FlowError:
-        return ()
-    missing = [
-        f"driver.dir names '{folder}', which is not there (it is relative to the working directory)"
-        for folder in values.get_string_list(settings, "driver.dir")
-        if folder and not Path(folder).exists()
-    ]
-    return (*missing, *(str(problem) for problem in problems))
 
 
 def _print(report: Report) -> None:

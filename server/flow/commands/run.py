@@ -42,13 +42,13 @@ def run(path: Path, *, grace: float, report_seconds: float, log_level: str) -> i
     except FlowError as error:
         screen.line(f"{path}: {error}")
         return NOT_BUILT
+    _log_to(screen, log_level)
     try:
         plan = compile_graph(file.text, file.format)
     except FlowError as error:
         place, text = located(error, file, line_map(file))
         screen.line(f"{place}: {text}")
         return NOT_BUILT
-    _log_to(screen, log_level)
     units_log = _unit_log_to(screen, log_level)
     with prints_above(screen), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_Run(path, plan, screen, grace, report_seconds).run())

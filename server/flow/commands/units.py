@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from server.flow.catalogue import Catalogue
+from server.flow.commands.collected import collected_warnings
 from server.flow.commands.show import kind_of
 from server.flow.description import UnitDescription
 from server.flow.values import LIST_SEPARATOR
@@ -28,7 +29,11 @@ def units(folders: Sequence[Path], form: Form) -> int:
         print(f"{folder}: there is no such folder", file=sys.stderr)
     if missing:
         return 2
-    catalogue = Catalogue({"driver.dir": LIST_SEPARATOR.join(map(str, folders))})
+    with collected_warnings() as messages:
+        catalogue = Catalogue({"driver.dir": LIST_SEPARATOR.join(map(str, folders))})
+    for message in messages:
+        if not any(str(problem) in message for problem in catalogue.problems):
+            print(f"warning: {message}", file=sys.stderr)
     match form:
         case Form.JSON:
             print(json.dumps(_plain(catalogue), indent=2, ensure_ascii=False))

@@ -63,15 +63,20 @@ def test_json_for_programs(tmp_path: Path) -> None:
     ]
 
 
-def test_broken_descriptions_are_warnings(tmp_path: Path) -> None:
+def test_what_is_no_error_of_the_graph_is_a_warning(tmp_path: Path) -> None:
     folder = tmp_path / "units"
     folder.mkdir()
     (folder / "half.toml").write_text('[base]\ntype = "python"\nname = "half"\n')
-    graph = toml_graph(tmp_path, ECHO_DOT, 8080, f'[driver]\ndir = ["{folder}", "nowhere"]\n')
+    settings = f'strict = "yes"\n[driver]\ndir = ["{folder}", "nowhere"]\n'
+    graph = toml_graph(tmp_path, ECHO_DOT, 8080, settings)
     done = flow("check", graph)
     assert done.returncode == 0
-    assert f"{folder}/half.toml, key 'base.entry': is missing or empty" in done.stderr
-    assert "driver.dir names 'nowhere'" in done.stderr
+    warnings = done.stderr.splitlines()
+    assert len(warnings) == 3
+    assert all(line.startswith(f"{graph}: warning: ") for line in warnings)
+    assert any(f"{folder}/half.toml, key 'base.entry': is missing or empty" in line for line in warnings)
+    assert any("'nowhere'" in line for line in warnings)
+    assert any("graph.strict : yes" in line for line in warnings)
 
 
 def test_files_that_are_no_graph(tmp_path: Path) -> None:

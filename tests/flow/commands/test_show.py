@@ -90,7 +90,15 @@ def test_units_lists_ports_options_and_what_is_broken(tmp_path: Path) -> None:
     assert "shout 1.2.3 (cpu, normal)\n  makes it loud\n" in done.stdout
     assert "  in  in_1\n  out out_1\n  option marks (default 3)\n" in done.stdout
     assert "httpserver_sync_reply" in done.stdout
-    assert f"broken: {tmp_path}/bad/bad.toml, key 'base.version': '1.2' is not of the form 1.2.3" in done.stderr
+    assert done.stderr == f"broken: {tmp_path}/bad/bad.toml, key 'base.version': '1.2' is not of the form 1.2.3\n"
+
+
+def test_units_names_a_unit_that_another_hides(tmp_path: Path) -> None:
+    describe(tmp_path, "shout", GOOD)
+    describe(tmp_path, "shout_too", GOOD)
+    done = flow("units", "--dir", tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"warning: the unit 'shout' of {tmp_path}/shout_too/shout_too.toml is hidden")
 
 
 def test_units_as_json(tmp_path: Path) -> None:
