@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 TLS_CLOSE_SECONDS = 10.0
-_MALFORMED = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9A-Za-z-]+:)|[\0]|(?<!\r)\n")
-"""In a head: a line that does not begin with a header's name and colon, a NUL, a line end without CR. Parsers that
-disagree about these can be made to see different requests."""
+_WELL_FORMED = re.compile(rb"[^\r\n\0]*+(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n\0]*+)*+")
+"""A head in which every line but the first begins with a header's name and colon, and which has CR, LF and NUL
+nowhere else. Parsers that disagree about others can be made to see different requests."""
 
 
 class FlowRequest:
@@ -40,7 +40,7 @@ class FlowRequest:
         app: "FlowApp",
         head: bytes = b"",
     ) -> None:
-        if _MALFORMED.search(head):
+        if not _WELL_FORMED.fullmatch(head):
             raise BadRequest("malformed header")
         if headers.get("transfer-encoding", "").strip().lower() == "chunked":
             headers["transfer-encoding"] = "chunked"  # Sanic knows it in lower case only
