@@ -163,6 +163,10 @@ class Flow:
     async def _start(self) -> None:
         assert self._front is not None
         await self._front.serve()
+        for node in self._nodes.values():
+            if isinstance(node, SourceNode | InputNode):
+                # before anybody can send: what a worker does comes some time later
+                node.room.open()
         self._scheduler.post(self._start_nodes)
         seconds = Configuration(self._plan.settings).get_float("graph.stall-seconds", self._limits.stall_seconds)
         if seconds > 0:

@@ -25,6 +25,9 @@ def test_an_installed_wheel_serves(tmp_path: Path) -> None:
     install = [str(venv / "bin" / "python"), "-m", "pip", "install", *QUIET]
     subprocess.run([*install, "--require-hashes", "-r", str(ROOT / "requirements/runtime.lock")], check=True)
     subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    # a program of a user: the modules are beside the package
+    script = "import modelbox, _flowunit; modelbox.Flow(); assert _flowunit.Buffer is modelbox.Buffer"
+    subprocess.run([str(venv / "bin" / "python"), "-c", script], check=True, cwd=tmp_path)
 
     state, port, flow_port = tmp_path / "state", free_port(), free_port()
     program = str(venv / "bin" / "modelbox-server")

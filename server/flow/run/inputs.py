@@ -163,7 +163,6 @@ class InputNode(Node):
 
     def start(self) -> None:
         self.started = True
-        self.room.open()
         for feed in self._feeds:
             feed.schedule()
 

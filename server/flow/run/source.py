@@ -150,7 +150,6 @@ class SourceNode(StreamNode):
 
     def start(self) -> None:
         self.started = True
-        self.room.open()
         for feed in self._streams.values():
             feed.schedule()
 

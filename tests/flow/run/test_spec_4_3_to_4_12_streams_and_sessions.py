@@ -398,3 +398,70 @@ def test_2_6_match_synchronises_outputs_and_unmatch_delivers_each_for_itself() -
     ending = ending_of(dot.replace("unmatch", "match"), units, *"abcd")
     assert ending == UnitStatusCode.STATUS_FAULT
     assert "missmatch" in ending.errormsg()
+
+
+def test_4_6_a_full_external_queue_holds_the_sender_back() -> None:
+    released, sent_all = threading.Event(), threading.Event()
+
+    def waits(context: DataContext) -> UnitStatusCode:
+        released.wait(5)
+        return passes(context)
+
+    dot = line("u", u=", queue_size=1").replace("in[type=input]", "in[type=input, queue_size_external=4]")
+    with running(dot, unit("u", waits)) as flow:
+        io = stream_of(flow)
+
+        def send() -> None:
+            for number in range(100):
+                io.send("in", str(number))
+            io.close_input()
+            sent_all.set()
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        # far more than unit, queue, the chunk under way and the external queue hold
+        assert not sent_all.wait(0.2)
+        released.set()
+        assert received(io) == [str(number) for number in range(100)]
+        sender.join(5)
+
+
+def test_4_6_stopping_the_flow_releases_a_sender_that_waits_for_room() -> None:
+    released, answer = threading.Event(), []
+
+    def waits(context: DataContext) -> UnitStatusCode:
+        released.wait(5)
+        return passes(context)
+
+    dot = line("u", u=", queue_size=1").replace("in[type=input]", "in[type=input, queue_size_external=4]")
+    with running(dot, unit("u", waits)) as flow:
+        io = stream_of(flow)
+
+        def send() -> None:
+            status = Status()
+            while status:
+                status = io.send("in", "x")
+            answer.append(status.code())
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        flow.stop()
+        sender.join(5)
+        released.set()
+    assert answer == [UnitStatusCode.STATUS_STOP]
+
+
+def test_a_unit_that_hangs_does_not_keep_stop_from_returning() -> None:
+    released, entered = threading.Event(), threading.Event()
+
+    def hangs(context: DataContext) -> UnitStatusCode:
+        entered.set()
+        released.wait(60)
+        return SUCCESS
+
+    with running(line("u"), unit("u", hangs)) as flow:
+        io = sent(flow, "x")
+        assert entered.wait(5)
+        assert flow.stop()
+        assert io.recv("out", 5000) is None
+    released.set()
