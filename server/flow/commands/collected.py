@@ -18,12 +18,15 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """What the flow package warns of meanwhile, each message once. It is logged nowhere else."""
+    """What the flow package logs meanwhile, from INFO on, each message once. It is logged nowhere else."""
     logger, collector = logging.getLogger("server.flow"), _Collector()
     propagated, logger.propagate = logger.propagate, False
+    level = logger.level
+    logger.setLevel(logging.INFO)
     logger.addHandler(collector)
     try:
         yield collector.messages
     finally:
         logger.removeHandler(collector)
+        logger.setLevel(level)
         logger.propagate = propagated
