@@ -69,6 +69,7 @@ FORMATS = {
     DataType.UINT32: "I",
     DataType.UINT64: "Q",
 }
+ITEM_SIZES = {element: calcsize(code) for element, code in FORMATS.items()}
 NUMPY_NAMES = {
     DataType.FLOAT: "float32",
     DataType.DOUBLE: "float64",
@@ -206,7 +207,10 @@ class Buffer:
         """
         import numpy as np
 
-        array = self._flat_array().reshape(self._shape())
+        array = self._flat_array()
+        shape = self._shape()
+        if shape != [array.size]:
+            array = array.reshape(shape)
         if dtype is not None and array.dtype != dtype:
             if copy is False:
                 raise ValueError(f"a buffer of {array.dtype} cannot be an array of {dtype} without a copy")
@@ -254,13 +258,16 @@ class Buffer:
     def _flat_array(self) -> "np.ndarray[Any, Any]":
         import numpy as np
 
-        element = np.dtype(NUMPY_NAMES[self._type()])
-        return np.frombuffer(self._data, dtype=element, count=self.get_bytes() // element.itemsize)
+        element = self._type()
+        return np.frombuffer(self._data, NUMPY_NAMES[element], self.get_bytes() // ITEM_SIZES[element])
 
     def _type(self) -> DataType:
         """The meta `type`; a number that is no type counts as none, as in ModelBox."""
+        found = self._metas.get("type", DataType.UINT8)
+        if type(found) is DataType:
+            return found
         try:
-            return DataType(self._metas.get("type", DataType.UINT8))
+            return DataType(found)
         except ValueError:
             return DataType.UINT8
 
@@ -268,7 +275,7 @@ class Buffer:
         shape = self._metas.get("shape")
         if self._error is None and isinstance(shape, list | tuple) and all(isinstance(n, int) for n in shape):
             return list(shape)
-        return [self.get_bytes() // calcsize(FORMATS[self._type()])]
+        return [self.get_bytes() // ITEM_SIZES[self._type()]]
 
 
 def _view_of(value: object) -> memoryview | None:
