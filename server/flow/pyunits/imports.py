@@ -127,12 +127,13 @@ class _Folder:
 
     def spec(self, name: str, full_name: str) -> ModuleSpec | None:
         """Of the module or package `name` in this folder, to be loaded as `full_name`; None, when there is none. A
-        folder without `__init__.py` does not count."""
+        folder without `__init__.py` has no loader, and counts only where nothing else has the name."""
         found = self._files.find_spec(name)
-        if found is None or found.loader is None:
+        if found is None or (found.loader is None and not _has_only_folders(name)):
             return None
         found.name = full_name
-        vars(found.loader)["name"] = full_name
+        if found.loader is not None:
+            vars(found.loader)["name"] = full_name
         return found
 
     def import_module(
@@ -184,6 +185,8 @@ class _Folder:
         return top not in sys.stdlib_module_names and self._is_mine(PathFinder.find_spec(top))
 
     def _is_mine(self, spec: ModuleSpec | None) -> bool:
+        if spec is not None and _is_folder(spec):
+            return next(iter(spec.submodule_search_locations or ())) == str(Path(self.path, spec.name))
         if spec is None or spec.origin is None:
             return False
         file = Path(spec.origin)
@@ -191,6 +194,16 @@ class _Folder:
 
     def _source_loader(self, name: str, path: str) -> "_UnitLoader":
         return _UnitLoader(name, path, self.builtins)
+
+
+def _has_only_folders(name: str) -> bool:
+    loaded = sys.modules.get(name)
+    spec = PathFinder.find_spec(name) if loaded is None else getattr(loaded, "__spec__", None)
+    return _is_folder(spec) if spec is not None else loaded is None
+
+
+def _is_folder(spec: ModuleSpec) -> bool:
+    return spec.origin is None and spec.submodule_search_locations is not None
 
 
 class _UnitLoader(SourceFileLoader):

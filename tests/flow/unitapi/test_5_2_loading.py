@@ -122,6 +122,22 @@ def test_5_2_packages_beside_the_unit(tmp_path: Path) -> None:
         assert make(tmp_path / word, "pack@Unit").found == (word, word, word)  # type: ignore[attr-defined]
 
 
+def test_5_2_folders_without_init_beside_the_unit(tmp_path: Path) -> None:
+    for word in ("one", "two"):
+        folder = write_unit(
+            tmp_path / word,
+            "pack",
+            "from parts import part\nimport parts.part as again\nimport numpy\n"
+            "import _flowunit\nclass Unit(_flowunit.FlowUnit):\n"
+            "    found = (part.WORD, again.WORD, numpy.__name__)\n",
+        )
+        for name in ("parts", "numpy"):
+            (folder / name).mkdir()
+        (folder / "parts" / "part.py").write_text(f"WORD = {word!r}\n")
+    for word in ("one", "two"):
+        assert make(tmp_path / word, "pack@Unit").found == (word, word, "numpy")  # type: ignore[attr-defined]
+
+
 def test_5_2_a_class_in_a_package(tmp_path: Path) -> None:
     write_unit(tmp_path / "units", "upper", PLAIN)
     (tmp_path / "units" / "__init__.py").touch()
