@@ -39,23 +39,39 @@ def test_counters_are_written_meanwhile_in_a_pipe(tmp_path: Path) -> None:
         assert under_way.end()[0] == 0
 
 
+class Terminal:
+    """`flow run` on a terminal of its own, stdout too."""
+
+    def __init__(self, graph: Path) -> None:
+        self._master, slave = pty.openpty()
+        command = [str(PROGRAM), "flow", "run", str(graph)]
+        self.process = subprocess.Popen(command, stdout=slave, stderr=slave, env=environ())
+        # with no other holder of it, the end of the program is the end of what can be read
+        close(slave)
+        self.seen = b""
+
+    def wait_for(self, text: bytes) -> None:
+        """Raises: OSError, when the program ends without having said `text`."""
+        while text not in self.seen:
+            self.seen += read(self._master, 10_000)
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        close(self._master)
+
+
 def test_a_terminal_gets_a_table_that_is_redrawn(tmp_path: Path) -> None:
     port = free_port()
-    graph = toml_graph(tmp_path, ECHO_DOT, port)
-    ours, theirs = pty.openpty()
-    try:
-        process = subprocess.Popen([str(PROGRAM), "flow", "run", str(graph)], stderr=theirs, env=environ())
-        seen = b""
-        while b"\x1b[J" not in seen:
-            seen += read(ours, 10_000)
-        process.terminate()
-        while b"drained" not in seen:
-            seen += read(ours, 10_000)
-        assert process.wait(30) == 0
-    finally:
-        close(theirs)
-        close(ours)
-    assert b"node" in seen
+    with Terminal(toml_graph(tmp_path, ECHO_DOT, port)) as terminal:
+        terminal.wait_for(b"\x1b[J")
+        terminal.process.terminate()
+        terminal.wait_for(b"drained")
+        assert terminal.process.wait(30) == 0
+    assert b"node" in terminal.seen
 
 
 @pytest.mark.parametrize("dot", [WRONG_DOT, "digraph {", ECHO_DOT.replace("127.0.0.1:PORT", "203.0.113.1:80")])
@@ -103,17 +119,10 @@ def test_what_units_print_on_a_terminal_does_not_tear_the_table(tmp_path: Path) 
     (tmp_path / "printing.toml").write_text(f"[base]\n{base}{ports}")
     dot = "digraph p { a[flowunit=printing]; b[flowunit=httpserver_sync_reply]; a:out_1 -> b:in_reply_info }"
     graph = toml_graph(tmp_path, dot, 0, f'[driver]\ndir = "{tmp_path}"\n')
-    ours, theirs = pty.openpty()
-    try:
-        command = [str(PROGRAM), "flow", "run", str(graph)]
-        process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environ())
-        seen = b""
-        while b"failed after" not in seen:
-            seen += read(ours, 10_000)
-        assert process.wait(30) == 1
-    finally:
-        close(theirs)
-        close(ours)
+    with Terminal(graph) as terminal:
+        terminal.wait_for(b"failed after")
+        assert terminal.process.wait(30) == 1
+    seen = terminal.seen
     lines = [line.rpartition("\x1b[J")[2] for line in seen.decode().splitlines()]
     assert "printed words" in lines
     assert "complained" in lines
