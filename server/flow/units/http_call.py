@@ -1,9 +1,11 @@
 """One HTTP request to elsewhere, for units. Blocks: for worker threads only, never for the event loop."""
 
 import http.client
+import socket
 import ssl
+import threading
 from collections.abc import Mapping
-from time import monotonic
+from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 MAX_RESPONSE = 16 * 1024 * 1024
@@ -35,8 +37,12 @@ def call(
     """
     check_url(url)
     parts = urlsplit(url)
-    deadline = monotonic() + seconds
     connection = _connection(parts.scheme, parts.hostname or "", parts.port, seconds, verify)
+    # each read has the connection's time-out; a server that sends a byte now and then is cut off by the watchdog
+    is_late = threading.Event()
+    watchdog = threading.Timer(seconds, _cut, (connection, is_late))
+    watchdog.daemon = True
+    watchdog.start()
     try:
         target = quote(parts.path or "/", safe=_SAFE) + (
             f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
@@ -49,12 +55,21 @@ def call(
             size += len(piece)
             if size > MAX_RESPONSE:
                 raise OSError(f"the answer of {url} is larger than {MAX_RESPONSE} bytes")
-            if monotonic() > deadline:
-                raise TimeoutError(f"the answer of {url} takes longer than {seconds:g} s")
             pieces.append(piece)
+        if is_late.is_set():
+            raise TimeoutError(f"the answer of {url} takes longer than {seconds:g} s")
+        if answer.length:
+            raise OSError(f"the answer of {url} breaks off, {answer.length} bytes are missing")
         return answer.status, b"".join(pieces)
     finally:
+        watchdog.cancel()
         connection.close()
+
+
+def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
+    is_late.set()
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _connection(
