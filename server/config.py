@@ -13,11 +13,10 @@ import msgspec
 import tomli
 
 from server.errors import StartError
-from server.jobs.restart import RestartPolicy
+from server.jobs.options import Attempts, Restart, RestartPolicy, Seconds
 
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -53,13 +52,21 @@ class EngineSection(Section, frozen=True, kw_only=True):
     start_timeout: Seconds = 60.0
     stop_grace: Seconds = 5.0
     max_starting: Count = 8
+    restart: Restart = Restart.ON_FAILURE
+    restart_attempts: Attempts = 0
     restart_delay: Seconds = 0.5
     restart_delay_max: Seconds = 60.0
     healthy_after: Seconds = 30.0
 
     @property
     def restart_policy(self) -> RestartPolicy:
-        return RestartPolicy(self.restart_delay, self.restart_delay_max, self.healthy_after)
+        return RestartPolicy(
+            policy=self.restart,
+            attempts=self.restart_attempts,
+            delay=self.restart_delay,
+            delay_max=self.restart_delay_max,
+            healthy_after=self.healthy_after,
+        )
 
 
 class FlowSection(Section, frozen=True, kw_only=True):

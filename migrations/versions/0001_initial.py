@@ -120,6 +120,7 @@ def _tables() -> None:
         sa.Column("engine_boot_id", sa.Text),
         sa.Column("engine_host", sa.Text),
         sa.Column("engine_run_dir", sa.Text),
+        sa.Column("options", JSON, nullable=False),
         sa.Column("endpoints", JSON, nullable=False),
     )
     op.create_index("job_by_position", "job", ["position"])

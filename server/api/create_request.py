@@ -7,13 +7,16 @@ import msgspec
 from server.jobs.commands import CreateJob, Graph
 from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId
 from server.jobs.ids import JobId, is_valid_job_id
+from server.jobs.options import NO_OPTIONS, JobOptions, RestartPolicy
 
 _BOM = b"\xef\xbb\xbf"
 FORMATS = ("json", "toml")
+DEFAULT_POLICY = RestartPolicy()
 
 
-def parse_create(body: bytes) -> CreateJob:
-    """The command in `body`, a JSON object, whatever the Content-Type said.
+def parse_create(body: bytes, restart: RestartPolicy = DEFAULT_POLICY) -> CreateJob:
+    """The command in `body`, a JSON object, whatever the Content-Type said. `restart` has the values that an
+    `options.restart` in it leaves out.
 
     Raises: InvalidCommand (006), NoJobId (003), InternalError (001), NoGraph (004), InvalidJobId (007).
     """
@@ -35,7 +38,8 @@ def parse_create(body: bytes) -> CreateJob:
         raise InvalidJobId
     if graph_format is not None and graph_format not in FORMATS:
         raise InvalidCommand(f"Unsupport graph format: {graph_format}")
-    return CreateJob(job_id=JobId(job_id), graph=_graph(graph, graph_format))
+    options = _options(fields.get("options"), restart)
+    return CreateJob(job_id=JobId(job_id), graph=_graph(graph, graph_format), options=options)
 
 
 def _decode(body: bytes) -> Any:
@@ -45,6 +49,19 @@ def _decode(body: bytes) -> Any:
         raise InvalidCommand(str(error)) from error
     except RecursionError as error:
         raise InvalidCommand("the JSON is nested too deeply") from error
+
+
+def _options(given: object, restart: RestartPolicy) -> JobOptions:
+    if given is None:
+        return NO_OPTIONS
+    if isinstance(given, dict) and isinstance(given.get("restart"), dict):
+        given = {**given, "restart": {**msgspec.to_builtins(restart), **given["restart"]}}
+    try:
+        return msgspec.convert(given, JobOptions)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        place = f"options{where.rstrip('`')}"
+        raise InvalidCommand(f"{place}: {what[0].lower()}{what[1:].replace('`', '')}") from error
 
 
 def _graph(graph: object, graph_format: str | None) -> Graph:

@@ -5,6 +5,7 @@ import msgspec
 from server.jobs import events as e
 from server.jobs.errors import JobExists, NoSuchJob
 from server.jobs.ids import Digest, JobId, digest_of
+from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 
@@ -28,6 +29,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
     graph: Graph
     origin: str = "rest"
     file_digest: str = ""
+    options: JobOptions = NO_OPTIONS
 
 
 class DeleteJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ def decide(job: Job | None, command: Command) -> tuple[e.Event, ...]:
                     graph_digest=command.graph.digest,
                     origin=command.origin,
                     file_digest=command.file_digest,
+                    options=command.options,
                 ),
             )
         case DeleteJob():

@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.jobs.options import NO_OPTIONS, JobOptions
 
 
 class EngineIdentity(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class JobCreated(Event, frozen=True, kw_only=True):
     graph_digest: Digest
     origin: str = "rest"
     file_digest: str = ""
+    options: JobOptions = NO_OPTIONS
 
 
 class EngineStarted(Event, frozen=True, kw_only=True):
@@ -122,10 +124,11 @@ class EngineStopped(Event, frozen=True, kw_only=True):
 
 
 class FlowSucceeded(Event, frozen=True, kw_only=True):
-    """Every source ended and all data is through."""
+    """Every source ended and all data is through. `retry_at`: when it runs once more, if its policy wants that."""
 
     type: ClassVar[str] = "flow-succeeded"
     attempt: int
+    retry_at: datetime | None = None
 
 
 class DeleteRequested(Event, frozen=True, kw_only=True):

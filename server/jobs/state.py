@@ -6,6 +6,7 @@ import msgspec
 
 from server.jobs import events as e
 from server.jobs.ids import Digest, JobId, Position
+from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.words import Actual, Desired, JobStatus, Outcome, status_word
 
 replace = msgspec.structs.replace
@@ -23,6 +24,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     file_digest: str
     created_at: datetime
     changed_at: datetime  # of its last event
+    options: JobOptions = NO_OPTIONS
     desired: Desired = Desired.RUNNING
     actual: Actual = Actual.NONE
     outcome: Outcome = Outcome.OPEN
@@ -63,6 +65,7 @@ def _created(recorded: e.Recorded, event: e.JobCreated) -> Job:
         graph_digest=event.graph_digest,
         origin=event.origin,
         file_digest=event.file_digest,
+        options=event.options,
         created_at=recorded.recorded_at,
         changed_at=recorded.recorded_at,
     )
@@ -100,7 +103,12 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
         case e.EngineLost() | e.EngineStopped():
             return _without_engine(job)
         case e.FlowSucceeded():
-            return replace(_without_engine(job), outcome=Outcome.SUCCEEDED)
+            return replace(
+                _without_engine(job),
+                outcome=Outcome.OPEN if event.retry_at else Outcome.SUCCEEDED,
+                retry_at=event.retry_at,
+                failures=0,
+            )
         case _:
             return job
 

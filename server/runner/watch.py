@@ -10,7 +10,8 @@ from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exit
 from server.engines.protocol import Ended, Failed, Ready
 from server.flow.status import StatusCode
 from server.jobs import events as e
-from server.jobs.restart import Retry, next_restart
+from server.jobs.options import RestartPolicy
+from server.jobs.restart import Retry, next_restart, restart_after_success
 from server.jobs.state import Job
 from server.jobs.words import Desired, Outcome
 from server.runner.engines import Engine
@@ -65,10 +66,7 @@ class Watch:
             case Failed(message=message):
                 await self._failed(engine, message)
             case Ended(code=StatusCode.SUCCESS):
-                engine.said_last = True
-                if not engine.stopping:
-                    await self._release(engine)
-                    await self._record(engine, e.FlowSucceeded(attempt=engine.attempt))
+                await self._succeeded(engine)
             case Ended(message=message, is_final=is_final):
                 await self._failed(engine, message, is_final=is_final)
             case Exited():
@@ -95,9 +93,9 @@ class Watch:
         job = self._job(engine)
         if job is None or engine.stopping:
             return
-        retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=True)
-        if is_final:
-            # STOP, SHUTDOWN and faults are what the flow's units decided (spec 4.10)
+        retry = next_restart(self._policy(job), job, datetime.now(UTC), flow_at_fault=True)
+        if is_final and job.options.restart is None:
+            # STOP, SHUTDOWN and faults are what the flow's units decided (spec 4.10); who wants more says so
             retry = Retry(retry.failures, None)
         if retry.at is None:
             # before anybody hears of the failure, and tries the next graph on the same port
@@ -106,6 +104,19 @@ class Watch:
             engine,
             e.EngineFailed(attempt=engine.attempt, error=message, failures=retry.failures, retry_at=retry.at),
         )
+
+    async def _succeeded(self, engine: Engine) -> None:
+        engine.said_last = True
+        job = self._job(engine)
+        if job is None or engine.stopping:
+            return
+        again = restart_after_success(self._policy(job), datetime.now(UTC))
+        if again is None:
+            await self._release(engine)
+        await self._record(engine, e.FlowSucceeded(attempt=engine.attempt, retry_at=again))
+
+    def _policy(self, job: Job) -> RestartPolicy:
+        return job.options.restart or self._settings.restart_policy
 
     async def _exited(self, engine: Engine, news: Exited) -> None:
         engine.exited = True
@@ -137,7 +148,7 @@ class Watch:
             log.warning("endpoints not released", job_id=engine.job_id, reason=str(error))
 
     def _exit_event(self, engine: Engine, job: Job, news: Exited) -> e.Event:
-        retry = next_restart(self._settings.restart_policy, job, datetime.now(UTC), flow_at_fault=False)
+        retry = next_restart(self._policy(job), job, datetime.now(UTC), flow_at_fault=False)
         return e.EngineExited(
             attempt=engine.attempt,
             exit_code=news.exit_code,

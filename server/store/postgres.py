@@ -17,7 +17,7 @@ from server.store.database import (
     on_conflict_replace,
     one_line,
 )
-from server.store.rows import Values
+from server.store.rows import JSON_COLUMNS, Values
 from server.store.tables import EVENT, GRAPH, JOB
 
 SETTINGS = {
@@ -85,7 +85,7 @@ class PostgresDatabase(Database):
         parameters = {
             "graphs": _json(rows.graphs),
             "events": _json([{**row, "data": msgspec.Raw(row["data"].encode())} for row in rows.events]),
-            "jobs": _json([{**row, "endpoints": msgspec.Raw(row["endpoints"].encode())} for row in rows.jobs]),
+            "jobs": _json([_with_json(row) for row in rows.jobs]),
             "gone": rows.gone,
             "position": rows.head,
             "epoch": rows.epoch,
@@ -124,6 +124,11 @@ def _write_statement() -> str:
              gone AS (DELETE FROM job WHERE job_id = ANY (%(gone)s::text[]))
         UPDATE log_head SET position = %(position)s, epoch = %(epoch)s
     """  # noqa: S608 - our own names
+
+
+def _with_json(job: Values) -> Values:
+    """The row, its JSON columns as JSON and not as strings."""
+    return {**job, **{column: msgspec.Raw(job[column].encode()) for column in JSON_COLUMNS}}
 
 
 def _json(rows: list[Values]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from server.jobs.commands import Context, Graph
 from server.jobs.events import EngineIdentity, Event, Recorded, decode_event, encode_event
 from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 
@@ -104,6 +105,10 @@ def recorded_of(row: Sequence[Any]) -> Recorded:
     )
 
 
+JSON_COLUMNS = ("options", "endpoints")
+"""Columns of `job` that hold JSON text."""
+
+
 def job_values(job: Job) -> Values:
     """The row of `job`; its times are still datetimes."""
     engine = job.engine
@@ -132,6 +137,7 @@ def job_values(job: Job) -> Values:
         "engine_boot_id": engine.boot_id if engine else None,
         "engine_host": engine.host if engine else None,
         "engine_run_dir": engine.run_dir if engine else None,
+        "options": _options_text(job.options),
         "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
     }
 
@@ -140,7 +146,7 @@ def job_of(row: Sequence[Any]) -> Job:
     """A job from a row with the columns of `job`, in their order."""
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, retry_at, ready_at, ever_ready = row[9:19]
-    pid, start_time, boot_id, host, run_dir, endpoints = row[19:]
+    pid, start_time, boot_id, host, run_dir, options, endpoints = row[19:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -161,8 +167,13 @@ def job_of(row: Sequence[Any]) -> Job:
         ready_at=ready_at,
         ever_ready=bool(ever_ready),
         engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
+        options=NO_OPTIONS if options == "{}" else msgspec.json.decode(options, type=JobOptions),
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),
     )
+
+
+def _options_text(options: JobOptions) -> str:
+    return "{}" if options == NO_OPTIONS else msgspec.json.encode(options).decode()
 
 
 def graph_values(graph: Graph, at: datetime) -> Values:

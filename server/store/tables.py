@@ -116,6 +116,7 @@ JOB = sa.Table(
     sa.Column("engine_boot_id", sa.Text),
     sa.Column("engine_host", sa.Text),
     sa.Column("engine_run_dir", sa.Text),
+    sa.Column("options", JsonText, nullable=False),
     sa.Column("endpoints", JsonText, nullable=False),
     sa.Index("job_by_position", "position"),
 )

@@ -10,7 +10,7 @@ from server.jobs.events import JobCreated, Recorded
 from server.jobs.ids import Digest, JobId, Position, digest_of
 from server.jobs.state import Job, fold
 from server.store import queries
-from server.store.rows import job_values
+from server.store.rows import JSON_COLUMNS, job_values
 from server.store.tables import GRAPH, JOB
 
 EVENTS_A_READ = 5_000
@@ -119,7 +119,7 @@ def _compare(expected: dict[str, Any], found: dict[str, Any]) -> list[Difference
     differences = []
     for column, value in expected.items():
         same = found[column] == value
-        if column == "endpoints":  # Postgres writes JSON in its own way
+        if column in JSON_COLUMNS:  # Postgres writes JSON in its own way
             same = msgspec.json.decode(found[column]) == msgspec.json.decode(value)
         if not same:
             differences.append(Difference(expected["job_id"], column, str(value), str(found[column])))

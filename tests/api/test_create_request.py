@@ -6,6 +6,7 @@ import pytest
 
 from server.api.create_request import parse_create
 from server.jobs.errors import JobError
+from server.jobs.options import JobOptions, Restart, RestartPolicy
 
 GRAPH = {"graph": {"format": "graphviz", "graphconf": "digraph {}"}}
 
@@ -93,3 +94,28 @@ def test_a_string_is_toml(graph_format: str | None) -> None:
     }
     command = parse_create(json.dumps(body).encode())
     assert (command.graph.format, command.graph.source) == ("toml", "[graph]\n")
+
+
+def test_options_have_the_servers_values_where_they_are_silent() -> None:
+    body = {"job_id": "ab", "job_graph": GRAPH, "options": {"restart": {"policy": "always", "delay": 2}}}
+    command = parse_create(json.dumps(body).encode(), RestartPolicy(attempts=7))
+    expected = RestartPolicy(policy=Restart.ALWAYS, delay=2.0, attempts=7)
+    assert command.options == JobOptions(restart=expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        (5, "options: expected object"),
+        ({"restart": 5}, "options.restart: expected object"),
+        ({"restart": {"policy": "sometimes"}}, "options.restart.policy: invalid enum value"),
+        ({"restart": {"delay": "long"}}, "options.restart.delay: expected float"),
+        ({"restart": {"attempts": -1}}, "options.restart.attempts: expected int >= 0"),
+        ({"restart": {"atempts": 1}}, "options.restart: object contains unknown field atempts"),
+        ({"restrat": {}}, "options: object contains unknown field restrat"),
+    ],
+)
+def test_006_for_options_that_make_no_sense(options: object, where: str) -> None:
+    code, text = refusal({"job_id": "ab", "job_graph": GRAPH, "options": options})
+    assert code == "006"
+    assert where in text

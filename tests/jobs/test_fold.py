@@ -20,6 +20,7 @@ from tests.jobs.recorded import CREATED, START, after, exited, failed, job_after
         ([CREATED, started(), ready(), lost()], "PENDING"),
         ([CREATED, started(), ready(), e.EngineStopped(attempt=1, reason="r")], "PENDING"),
         ([CREATED, started(), ready(), e.FlowSucceeded(attempt=1)], "SUCCEEDED"),
+        ([CREATED, started(), ready(), e.FlowSucceeded(attempt=1, retry_at=START)], "PENDING"),
         ([CREATED, started(), ready(), e.EngineUnreachable(attempt=1, reason="r")], "UNKNOWN"),
         ([CREATED, started(), ready(), e.DeleteRequested()], "DELETEING"),
         ([CREATED, started(), failed(), e.DeleteRequested()], "DELETEING"),

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from server.jobs.restart import STARTS_WITHOUT_SUCCESS, RestartPolicy, next_restart
+from server.jobs.options import Restart, RestartPolicy
+from server.jobs.restart import STARTS_WITHOUT_SUCCESS, next_restart, restart_after_success
 from server.jobs.state import Job
 from tests.jobs.recorded import CREATED, START, exited, failed, job_after, ready, started
 
@@ -54,3 +55,23 @@ def test_a_job_that_ran_well_for_a_while_counts_anew() -> None:
 def test_failing_after_having_been_ready_is_tried_again() -> None:
     job = job_after(CREATED, started(), ready(), failed(retry_at=START), started(2))
     assert next_restart(POLICY, job, START, flow_at_fault=True).at is not None
+
+
+def test_never_means_never() -> None:
+    never = RestartPolicy(policy=Restart.NEVER)
+    assert next_restart(never, crashed(0), START, flow_at_fault=False).at is None
+    assert restart_after_success(never, START) is None
+
+
+def test_attempts_are_failures_in_a_row() -> None:
+    twice = RestartPolicy(attempts=2)
+    for failures, goes_on in [(0, True), (1, True), (2, False)]:
+        job = crashed(failures)
+        retry = next_restart(twice, job, job.changed_at, flow_at_fault=False)
+        assert (retry.at is not None) is goes_on
+
+
+def test_always_runs_a_flow_again_that_came_to_its_end() -> None:
+    always = RestartPolicy(policy=Restart.ALWAYS, delay=3)
+    assert restart_after_success(always, START) == START + timedelta(seconds=3)
+    assert restart_after_success(RestartPolicy(), START) is None
