@@ -10,6 +10,7 @@ import builtins
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from importlib import reload
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -154,11 +155,16 @@ class _Folder:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
 
     def import_first(self, name: str) -> ModuleType:
-        """The module `name` itself, even where the standard library has one of this name."""
+        """The module `name` itself, even where the standard library has one of this name; executed again when its
+        file was changed, as in a notebook that tries a unit out."""
         top, dot, rest = name.partition(".")
         full_name = self._name_of(top) + dot + rest
         builtins.__import__(full_name)
-        return sys.modules[full_name]
+        module = sys.modules[full_name]
+        loader = getattr(module.__spec__, "loader", None)
+        if isinstance(loader, _UnitLoader) and loader.is_outdated():
+            return reload(module)
+        return module
 
     def _import_api(self, name: str) -> ModuleType:
         if name not in self._api:
@@ -210,10 +216,17 @@ class _UnitLoader(SourceFileLoader):
     def __init__(self, name: str, path: str, own_builtins: dict[str, Any]) -> None:
         super().__init__(name, path)
         self._builtins = own_builtins
+        self._executed: object = None
+
+    def is_outdated(self) -> bool:
+        """Whether the file was changed since, or failed."""
+        return self._executed != self.path_stats(self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module)["__builtins__"] = self._builtins
+        found, self._executed = self.path_stats(self.path), None
         super().exec_module(module)
+        self._executed = found
 
 
 def frames_below(folder: str, error: BaseException) -> Iterator[tuple[str, int, str]]:

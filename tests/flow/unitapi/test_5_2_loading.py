@@ -59,6 +59,22 @@ def test_5_2_the_body_runs_once(tmp_path: Path) -> None:
     del builtins.bodies  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("rival", [False, True])
+def test_5_2_a_file_that_was_changed_is_executed_again(tmp_path: Path, rival: bool) -> None:
+    if rival:
+        make(write_unit(tmp_path / "rival", "edited", PLAIN), "edited@Unit")
+    write_unit(tmp_path, "edited", PLAIN + "    word = 'old'\n")
+    old = make(tmp_path, "edited@Unit")
+    assert type(make(tmp_path, "edited@Unit")) is type(old)
+    write_unit(tmp_path, "edited", PLAIN + "    word = 'edited'\n")
+    new = make(tmp_path, "edited@Unit")
+    assert sys.modules[type(new).__module__].word == "edited"
+    assert type(new) is not type(old)
+    write_unit(tmp_path, "edited", "raise ValueError('not done yet')\n")
+    for _ in range(2):
+        assert "not done yet" in str(refusal(tmp_path, "edited@Unit"))
+
+
 def test_5_2_the_folder_is_appended_to_sys_path(tmp_path: Path) -> None:
     make(write_unit(tmp_path, "plain", PLAIN), "plain@Unit")
     assert sys.path[-1] == str(tmp_path)
