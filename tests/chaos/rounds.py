@@ -104,7 +104,7 @@ def _recover(installation: Installation, notes: list[Notes], report: Report, wha
     for name, jobs in broken.items():
         if jobs:
             setattr(report, name, getattr(report, name) + len(jobs))
-            report.told.append(f"{what}: {name} {sorted(jobs)}: {[listed.get(job_id) for job_id in sorted(jobs)]}")
+            report.told.append(f"{what}: {name} {[installation.status(job_id).text for job_id in sorted(jobs)]}")
     for each in notes:
         each.settle(set(listed))
     assert_legal(read_history(installation.database_url or installation.state_dir / "modelbox.db"))
@@ -119,6 +119,14 @@ def _wait_until_settled(installation: Installation, present: set[str]) -> dict[s
         except (httpx.TransportError, KeyError):
             listed = {"": "PENDING"}
         moving = set(listed.values()) & {"PENDING", "CREATEING", "DELETEING", "UNKNOWN"}
-        if time.monotonic() > deadline or (not moving and present <= set(listed)):
+        if time.monotonic() > deadline:
+            return listed
+        if not moving and present <= set(listed) and _agrees(installation, listed):
             return listed
         time.sleep(0.05)
+
+
+def _agrees(installation: Installation, listed: dict[str, str]) -> bool:
+    """Whether the processes are those that the list tells of: it may be late by a moment."""
+    running = {job_id for job_id, word in listed.items() if word == "RUNNING"}
+    return set(installation.engines()) == running
