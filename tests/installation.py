@@ -96,6 +96,11 @@ class Installation:
     def create(self, job_id: str, graph: dict[str, Any], **more: Any) -> httpx.Response:
         return self.http.put(self.base, json={"job_id": job_id, "job_graph": graph, **more})
 
+    def create_async(self, job_id: str, graph: dict[str, Any]) -> httpx.Response:
+        """Answered as soon as the job is on record."""
+        body = {"job_id": job_id, "job_graph": graph}
+        return self.http.put(self.base, json=body, headers={"Prefer": "respond-async"})
+
     def status(self, job_id: str) -> httpx.Response:
         return self.http.get(f"{self.base}/{job_id}")
 

@@ -103,8 +103,11 @@ class EngineHandle(Protocol):
 
 class EngineDriver(Protocol):
     async def prepare(self) -> None:
-        """Has everything ready that the first `start` would have to wait for. Idempotent. Called by a leader that
-        has adopted what there was. Raises: EngineHostGone."""
+        """Has everything ready that `start` would have to wait for, and engines in the middle of their start need.
+        Idempotent. Called by a leader that has adopted what there was, and every second from then on.
+
+        Raises: EngineHostGone.
+        """
 
     async def start(self, spec: EngineSpec) -> EngineHandle:
         """Starts the engine of one attempt, when the job has no engine. Idempotent for the same job, incarnation

@@ -29,6 +29,8 @@ from server.store.follower import Follower
 
 log = structlog.get_logger()
 
+HOST_LOOK_SECONDS = 1.0
+"""How long an engine host can be gone before it is replaced without being needed."""
 HOST_RETRY_SECONDS = 1.0
 """Pause before an engine is asked for again when no host could be had."""
 
@@ -62,20 +64,26 @@ class Keeper:
             await self._record_losses()
             settled.set()
             self._follower.subscribe(self._wake_all)
-            tasks.create_task(self._prepare(), name="prepare driver")
+            tasks.create_task(self._keep_driver_ready(), name="driver")
             self._wake_all(set(self._follower.jobs) | set(self._engines))
             tasks.create_task(Pinger(self._recorder, self._follower, self._engines).run(), name="pings")
             await self._follower.follow()
 
-    async def _prepare(self) -> None:
-        """Spares the first job the start of an engine host, and frees ports that a leader kept by its death."""
-        try:
-            await self._driver.prepare()
-            for job in list(self._follower.jobs.values()):
-                if job.outcome is not Outcome.OPEN and job.job_id not in self._engines:
-                    await self._driver.release(job.job_id)
-        except EngineHostGone as error:
-            log.warning("no engine host yet", reason=str(error))
+    async def _keep_driver_ready(self) -> None:
+        """Spares the first job the start of an engine host, and replaces one that died: an engine in the middle of
+        its start may be waiting for it, with nobody else about to start anything."""
+        finished = [job.job_id for job in self._follower.jobs.values() if job.outcome is not Outcome.OPEN]
+        while not self._closing:
+            try:
+                await self._driver.prepare()
+                while finished:
+                    # its leader may have died before it freed the job's ports
+                    if finished[-1] not in self._engines:
+                        await self._driver.release(finished[-1])
+                    finished.pop()
+            except EngineHostGone as error:
+                log.warning("no engine host yet", reason=str(error))
+            await asyncio.sleep(HOST_LOOK_SECONDS)
 
     async def stop_engines(self, reason: str) -> None:
         """Stops every engine and starts none any more; the jobs stay wanted. Bounded by the grace period."""

@@ -195,3 +195,19 @@ def test_kill_in_a_burst_of_creates_and_deletes(installation: Installation) -> N
         absent |= present
         present = set()
     assert installation.run("db", "verify").stdout.strip() == "the projection equals the event log"
+
+
+def test_a_host_that_dies_while_an_engine_starts_is_replaced(installation: Installation) -> None:
+    """The engine needs a host for its sockets, and nobody else has a reason to start one."""
+    installation.start()
+    port = free_port()
+    rng = random.Random(1104)
+    for n in range(8):
+        accepted = installation.create_async(f"job-{n}", echo_flow(port, f"/{n}"))
+        assert accepted.status_code == 202
+        time.sleep(rng.uniform(0.0, 0.02))
+        for pid, title in installation.processes().items():
+            if "engine host" in title:
+                os.kill(pid, signal.SIGKILL)
+        installation.wait_for(f"job-{n}", "RUNNING")
+        assert ask(port, f"/{n}").content == b"hello"
