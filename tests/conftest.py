@@ -16,6 +16,13 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def sqlite_installation(tmp_path: Path) -> Iterator[Installation]:
+    """As `installation`, for what has nothing to do with the database."""
+    with Installation(tmp_path / "state") as installation:
+        yield installation
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
     """Not started yet. What its test leaves behind is killed."""

@@ -7,8 +7,8 @@ from tests.e2e.test_first_flow import ask
 from tests.installation import Installation, echo_flow, free_port
 
 
-def test_a_stopped_engine_is_unknown_until_it_goes_on(installation: Installation) -> None:
-    installation.start()
+def test_a_stopped_engine_is_unknown_until_it_goes_on(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation.start()
     port = free_port()
     assert installation.create("stuck", echo_flow(port)).status_code == 201
     (pid,) = installation.engines()["stuck"]
@@ -20,8 +20,8 @@ def test_a_stopped_engine_is_unknown_until_it_goes_on(installation: Installation
     assert ask(port).content == b"hello"
 
 
-def test_a_stopped_engine_is_deleted_like_any_other(installation: Installation) -> None:
-    installation.start()
+def test_a_stopped_engine_is_deleted_like_any_other(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation.start()
     assert installation.create("stuck", echo_flow(free_port())).status_code == 201
     (pid,) = installation.engines()["stuck"]
     os.kill(pid, signal.SIGSTOP)
@@ -29,8 +29,8 @@ def test_a_stopped_engine_is_deleted_like_any_other(installation: Installation) 
     assert installation.engines() == {}
 
 
-def test_a_stopped_engine_is_adopted(installation: Installation) -> None:
-    installation.start()
+def test_a_stopped_engine_is_adopted(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation.start()
     assert installation.create("stuck", echo_flow(free_port())).status_code == 201
     before = installation.engines()
     os.kill(before["stuck"][0], signal.SIGSTOP)
