@@ -17,6 +17,7 @@ from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
 from server.flow.plan import Plan
+from server.flow.pyunits.imports import UnitImports
 from server.flow.run.build import UnitMaker, build_nodes
 from server.flow.run.calls import SUCCESS, Outcome, call_unit
 from server.flow.run.inputs import InputFeed, InputNode
@@ -27,6 +28,7 @@ from server.flow.run.source import SourceNode
 from server.flow.stalls import StallWatch
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi import Configuration, SessionContext
+from server.flow.unitapi.log import LogLevel
 
 __all__ = ["Flow", "FlowEnd", "FlowLimits"]
 
@@ -157,6 +159,7 @@ class Flow:
         # not on the loop: units import what they need, which may take long
         make = partial(build_nodes, self._plan, self._scheduler, self, services, self._makers)
         self._nodes = await _on_thread(make, self._mailbox)
+        _set_log_level(self._plan.settings.get("log.level", ""))
         self._scheduler.start(self._crashed)
         await self._open_units()
 
@@ -315,10 +318,21 @@ def _close(nodes: list[Node], done: Callable[[], None]) -> None:
     done()
 
 
+def _set_log_level(name: str) -> None:
+    """The level of what units log in this process; an unknown name changes nothing, as in ModelBox (spec 1.4)."""
+    if name in LogLevel.__members__:
+        api = UnitImports.of_process().api["_flowunit"]
+        vars(api)["set_log_level"](LogLevel[name])
+
+
 def _max_threads(plan: Plan) -> int:
-    """`graph.max-thread-num`, else 32 times `graph.thread-num`, else that of its default (spec 1.4). Threads
-    start when they are needed."""
+    """`graph.max-thread-num`, else 32 times `graph.thread-num`, else that of its default; at most
+    `graph.max_executor_thread_num` (spec 1.4). Threads start when they are needed."""
     settings = Configuration(plan.settings)
     base = settings.get_int("graph.thread-num") or max(2 * len(plan.nodes), os.cpu_count() or 1)
     wanted = settings.get_int("graph.max-thread-num") or 32 * base
+    executor = settings.get_int("graph.max_executor_thread_num")
+    if executor > 0:
+        # ModelBox has a pool for each device beside the flow's own; here they are one
+        wanted = min(wanted, executor)
     return max(2, wanted, len(plan.nodes) + 1)
