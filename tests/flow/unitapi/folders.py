@@ -9,7 +9,9 @@ from textwrap import dedent
 from typing import Any
 
 from server.flow.description import UnitDescription
+from server.flow.pyunits.imports import UnitImports
 from server.flow.pyunits.load import make_python_unit
+from server.flow.pyunits.modules import API_NAMES
 from server.flow.unitapi import FlowUnit
 
 RECEIVE = "httpserver_sync_receive"
@@ -57,13 +59,19 @@ def make(folder: Path, entry: str) -> FlowUnit:
 
 @contextmanager
 def own_modules() -> Iterator[None]:
-    """What is imported meanwhile is forgotten afterwards."""
+    """A process that has loaded no unit yet, whatever ran before. What is imported meanwhile is forgotten."""
     before = (dict(sys.modules), list(sys.path), list(sys.path_hooks), list(sys.meta_path))
+    for name in API_NAMES:
+        sys.modules.pop(name, None)
+    for hooks in (sys.path_hooks, sys.meta_path):
+        hooks[:] = [hook for hook in hooks if not isinstance(hook, UnitImports)]
+    sys.path_importer_cache.clear()
     try:
         yield
     finally:
         for name in set(sys.modules) - set(before[0]):
             if not name.startswith(("server.", "numpy")):
                 del sys.modules[name]
+        sys.modules.update({name: before[0][name] for name in API_NAMES & set(before[0])})
         sys.path[:], sys.path_hooks[:], sys.meta_path[:] = before[1:]
         sys.path_importer_cache.clear()
