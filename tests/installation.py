@@ -17,10 +17,18 @@ from tests.processes import engines_of, kill_all, processes_of
 PROGRAM = Path(sys.executable).with_name("modelbox-server")
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that was not given before: the kernel gives one twice now and then."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def echo_flow(port: int, path: str = "/example") -> dict[str, Any]:
@@ -91,7 +99,10 @@ class Installation:
         return (self.state_dir.parent / f"{self.state_dir.name}.out").read_text()
 
     def _environ(self) -> dict[str, str]:
-        return {k: v for k, v in os.environ.items() if not k.startswith("MODELBOX_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELBOX_")}
+        # tests kill engines again and again; the runner sees some of that before it dies itself, and the delay
+        # doubles each time
+        return inherited | {"MODELBOX_ENGINE_RESTART_DELAY_MAX": "1"}
 
     def create(self, job_id: str, graph: dict[str, Any], **more: Any) -> httpx.Response:
         return self.http.put(self.base, json={"job_id": job_id, "job_graph": graph, **more})

@@ -152,7 +152,8 @@ class Keeper:
         known = self._due.get(job.job_id)
         if known is None or known[0] != job.retry_at:
             away = (job.retry_at - datetime.now(UTC)).total_seconds()
-            known = (job.retry_at, now + min(max(away, 0.0), self._config.engine.restart_delay_max))
+            policy = job.options.restart or self._config.engine.restart_policy
+            known = (job.retry_at, now + min(max(away, 0.0), max(policy.delay, policy.delay_max)))
             self._due[job.job_id] = known
         return max(known[1] - now, 0.0)
 

@@ -15,7 +15,8 @@ ROUND_SECONDS = 5.0
 means; this is about engines that exist and are stuck."""
 ASKED_PER_SECOND = 5
 """At most: a question costs 0.9 ms of CPU at both ends together, and many engines at rest should cost nothing."""
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 4.0
+"""Long enough for a machine that is busy."""
 
 
 class Pinger:
