@@ -1,6 +1,7 @@
 """Hypothesis drives create, delete, status, list and restart against a simple model of what should be there."""
 
 import tempfile
+import time
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -89,8 +90,11 @@ class JobServer(RuleBasedStateMachine):
             listed = {job_id: job["job_status"] for job_id, job in self.server.list_all().items()}
             assert listed == self.model
             running = {job_id for job_id, word in self.model.items() if word == "RUNNING"}
-            engines = self.server.engines()
-            assert set(engines) == running
+            # the engine of a create that was just refused may be on its way out
+            deadline = time.monotonic() + 5
+            while set(engines := self.server.engines()) != running:
+                assert time.monotonic() < deadline, f"{engines}, but {running} should run"
+                time.sleep(0.02)
             assert all(len(pids) == 1 for pids in engines.values())
 
     def teardown(self) -> None:
