@@ -36,10 +36,6 @@ class Children:
         self._epoch = 0
         self._oom_kills = _oom_kills()
 
-    @property
-    def heads(self) -> tuple[EngineHead, ...]:
-        return tuple(self._alive.values())
-
     def start(self, spec: EngineSpec) -> Started | Refused:
         """Forks the engine of `spec`. The same attempt again is answered as before."""
         if spec.epoch < self._epoch:

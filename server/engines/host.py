@@ -34,13 +34,11 @@ from server.engines.protocol import (
     Claim,
     Claimed,
     Done,
-    Engines,
     EngineSpec,
     HandOverListeners,
     Hello,
     HostRequest,
     HowEnded,
-    ListEngines,
     Listening,
     Message,
     NotKnown,
@@ -149,8 +147,6 @@ class Host:
                 return self._children.how_ended(job_id) or NotKnown()
             case Acknowledge(job_id=job_id, pid=pid):
                 self._children.acknowledge(job_id, pid)
-            case ListEngines():
-                return Engines(heads=self._children.heads)
             case Release(job_id=job_id):
                 self._claims.release(job_id)
                 self._children.forget(job_id)

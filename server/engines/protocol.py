@@ -87,10 +87,6 @@ class Acknowledge(Message, frozen=True, tag="acknowledge"):
     pid: int
 
 
-class ListEngines(Message, frozen=True, tag="list"):
-    """Answered by Engines: this host's own children only."""
-
-
 class Release(Message, frozen=True, tag="release"):
     """The job needs its listeners no more."""
 
@@ -101,7 +97,7 @@ class ShutDown(Message, frozen=True, tag="shut-down"):
     """The host ends; engines stay."""
 
 
-HostRequest = Start | Claim | HowEnded | Acknowledge | ListEngines | Release | ShutDown
+HostRequest = Start | Claim | HowEnded | Acknowledge | Release | ShutDown
 
 
 class Started(Message, frozen=True, tag="started"):
@@ -137,15 +133,11 @@ class NotKnown(Message, frozen=True, tag="not-known"):
     pass
 
 
-class Engines(Message, frozen=True, tag="engines"):
-    heads: tuple[EngineHead, ...]
-
-
 class Done(Message, frozen=True, tag="done"):
     pass
 
 
-HostAnswer = Started | Refused | Claimed | Exit | NotKnown | Engines | Done
+HostAnswer = Started | Refused | Claimed | Exit | NotKnown | Done
 
 
 class Adopt(Message, frozen=True, tag="adopt"):

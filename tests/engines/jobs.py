@@ -6,6 +6,7 @@ import socket
 
 from server.engines.driver import EngineHandle, EngineNews
 from server.engines.protocol import EngineSpec
+from tests.installation import free_port as free_port
 
 
 def spec_of(job_id: str = "a", *, attempt: int = 1, epoch: int = 1, **settings: str) -> EngineSpec:
@@ -22,13 +23,6 @@ def spec_of(job_id: str = "a", *, attempt: int = 1, epoch: int = 1, **settings: 
 async def next_news(handle: EngineHandle) -> EngineNews:
     async with asyncio.timeout(10):
         return await handle.news()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Client:

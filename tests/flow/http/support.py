@@ -1,7 +1,6 @@
 """Flows with HTTP units for the tests: real sockets on free ports, raw requests."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,13 +11,7 @@ from server.flow.listeners import Listeners
 from server.flow.own_listeners import OwnListeners
 from server.flow.plan import Plan, PlanEdge, PlanNode
 from server.flow.units import BUILTIN
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+from tests.installation import free_port as free_port
 
 
 def example_plan(port: int, path: str = "/example", receive: str = "", reply: str = "") -> Plan:
