@@ -95,12 +95,14 @@ class EngineFailed(Event, frozen=True, kw_only=True):
 
 class EngineExited(Event, frozen=True, kw_only=True):
     """The engine's process ended without having said why. `exit_code` is None when a signal ended it, or when
-    nobody was there to see; `retry_at` and `failures` as in EngineFailed."""
+    nobody was there to see; `out_of_memory`: most likely for want of memory, its own limit's or the machine's;
+    `retry_at` and `failures` as in EngineFailed."""
 
     type: ClassVar[str] = "engine-exited"
     attempt: int
     exit_code: int | None
     signal: int | None
+    out_of_memory: bool = False
     error: str
     failures: int
     retry_at: datetime | None = None

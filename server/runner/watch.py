@@ -153,6 +153,7 @@ class Watch:
             attempt=engine.attempt,
             exit_code=news.exit_code,
             signal=news.signal,
+            out_of_memory=news.out_of_memory,
             error=_how_it_ended(news),
             failures=retry.failures,
             retry_at=retry.at,
