@@ -4,15 +4,16 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import msgspec
 import tomli
 
 from server.errors import StartError
+from server.jobs.limits import Limits
 from server.jobs.options import Attempts, Restart, RestartPolicy, Seconds
 
 Network = IPv4Network | IPv6Network
@@ -46,6 +47,7 @@ class AclSection(Section, frozen=True, kw_only=True):
 class JobsSection(Section, frozen=True, kw_only=True):
     create_wait: Seconds = 10.0
     delete_wait: Seconds = 15.0
+    max: Attempts = 0
 
 
 class EngineSection(Section, frozen=True, kw_only=True):
@@ -57,6 +59,8 @@ class EngineSection(Section, frozen=True, kw_only=True):
     restart_delay: Seconds = 0.5
     restart_delay_max: Seconds = 60.0
     healthy_after: Seconds = 30.0
+    cgroup: str = "auto"
+    limits: Limits = Limits()
 
     @property
     def restart_policy(self) -> RestartPolicy:
@@ -99,9 +103,8 @@ def load_config(
     tree = _read_file(conf_file) if conf_file else {}
     _convert(tree, str(conf_file))
     for name, value, source in _overrides(options, environ):
-        section, key = name.split(".")
-        _convert({section: {key: value}}, source)
-        tree.setdefault(section, {})[key] = value
+        _convert(_put({}, name, value), source)
+        _put(tree, name, value)
     config = _convert(tree, "the configuration")
     state_dir = Path(config.server.state_dir).expanduser() if config.server.state_dir else _state_home(environ)
     server = msgspec.structs.replace(config.server, state_dir=str(state_dir.absolute()))
@@ -141,16 +144,33 @@ def _convert_types(tree: dict[str, Any], source: str) -> Config:
 def _overrides(options: Mapping[str, object], environ: Mapping[str, str]) -> list[tuple[str, object, str]]:
     """Each (section.key, value, where it comes from), weakest first."""
     found: list[tuple[str, object, str]] = []
-    for section, section_type in get_type_hints(Config).items():
-        for field in msgspec.structs.fields(section_type):
-            variable = f"MODELBOX_{section}_{field.name}".upper()
-            if variable in environ:
-                value = _from_text(environ[variable], field.default)
-                found.append((f"{section}.{field.name}", value, f"environment variable {variable}"))
+    for name, default in _keys(Config()):
+        variable = f"MODELBOX_{name}".replace(".", "_").upper()
+        if variable in environ:
+            found.append((name, _from_text(environ[variable], default), f"environment variable {variable}"))
     for name, option in options.items():
         if option is not None:
             found.append((name, option, f"option --{name.split('.')[1].replace('_', '-')}"))
     return found
+
+
+def _keys(defaults: msgspec.Struct, within: str = "") -> Iterator[tuple[str, object]]:
+    """Each key with its default, named from the outer section to the inner."""
+    for field in defaults.__struct_fields__:
+        default = getattr(defaults, field)
+        if isinstance(default, msgspec.Struct):
+            yield from _keys(default, f"{within}{field}.")
+        else:
+            yield f"{within}{field}", default
+
+
+def _put(tree: dict[str, Any], name: str, value: object) -> dict[str, Any]:
+    *sections, key = name.split(".")
+    inner = tree
+    for section in sections:
+        inner = inner.setdefault(section, {})
+    inner[key] = value
+    return tree
 
 
 def _from_text(text: str, default: object) -> object:

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from sanic import HTTPResponse
 
-from server.jobs.errors import JobError, NoSuchJob
+from server.jobs.errors import JobError, NoSuchJob, TooManyJobs
 from server.jobs.state import Job
+
+_STATUS: dict[type[JobError], int] = {NoSuchJob: 404, TooManyJobs: 429}
+"""The others are 400 (spec 8.3)."""
 
 SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
@@ -37,8 +40,7 @@ def error_answer(status: int, code: str, message: str, headers: Mapping[str, str
 
 
 def job_error_answer(error: JobError) -> HTTPResponse:
-    status = 404 if isinstance(error, NoSuchJob) else 400
-    return error_answer(status, error.code, str(error))
+    return error_answer(_STATUS.get(type(error), 400), error.code, str(error))
 
 
 def job_body(job: Job) -> bytes:

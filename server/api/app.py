@@ -70,6 +70,7 @@ def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic[An
     app.ctx.view = view
     app.ctx.commands = commands
     app.ctx.restart_policy = config.engine.restart_policy
+    app.ctx.limits = config.engine.limits
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)
     app.blueprint(jobs.blueprint())

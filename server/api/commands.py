@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from server.config import JobsSection
 from server.jobs.commands import Context, CreateJob, DeleteJob
 from server.jobs.ids import JobId
@@ -21,9 +23,9 @@ class JobCommands:
     async def create(self, command: CreateJob, context: Context, *, wait: bool) -> Job:
         """The job, RUNNING or ended, or still on its way when `wait` is off or the time is up.
 
-        Raises: JobExists, StoreUnavailable.
+        Raises: JobExists, TooManyJobs, StoreUnavailable.
         """
-        appended = await self._store.submit(command, context)
+        appended = await self._store.submit(replace(command, max_jobs=self._limits.max), context)
         self._follower.note(appended)
         created = appended.job
         assert created is not None

@@ -3,10 +3,12 @@
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from server.jobs.commands import CreateJob, Graph
 from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId
 from server.jobs.ids import JobId, is_valid_job_id
+from server.jobs.limits import NO_LIMITS, Limits
 from server.jobs.options import NO_OPTIONS, JobOptions, RestartPolicy
 
 _BOM = b"\xef\xbb\xbf"
@@ -14,9 +16,9 @@ FORMATS = ("json", "toml")
 DEFAULT_POLICY = RestartPolicy()
 
 
-def parse_create(body: bytes, restart: RestartPolicy = DEFAULT_POLICY) -> CreateJob:
-    """The command in `body`, a JSON object, whatever the Content-Type said. `restart` has the values that an
-    `options.restart` in it leaves out.
+def parse_create(body: bytes, restart: RestartPolicy = DEFAULT_POLICY, limits: Limits = NO_LIMITS) -> CreateJob:
+    """The command in `body`, a JSON object, whatever the Content-Type said. `restart` and `limits` have the values
+    that `options.restart` and `options.limits` in it leave out.
 
     Raises: InvalidCommand (006), NoJobId (003), InternalError (001), NoGraph (004), InvalidJobId (007).
     """
@@ -38,7 +40,7 @@ def parse_create(body: bytes, restart: RestartPolicy = DEFAULT_POLICY) -> Create
         raise InvalidJobId
     if graph_format is not None and graph_format not in FORMATS:
         raise InvalidCommand(f"Unsupport graph format: {graph_format}")
-    options = _options(fields.get("options"), restart)
+    options = _options(fields.get("options"), {"restart": restart, "limits": limits})
     return CreateJob(job_id=JobId(job_id), graph=_graph(graph, graph_format), options=options)
 
 
@@ -51,17 +53,23 @@ def _decode(body: bytes) -> Any:
         raise InvalidCommand("the JSON is nested too deeply") from error
 
 
-def _options(given: object, restart: RestartPolicy) -> JobOptions:
+def _options(given: object, defaults: dict[str, Struct]) -> JobOptions:
     if given is None:
         return NO_OPTIONS
-    if isinstance(given, dict) and isinstance(given.get("restart"), dict):
-        given = {**given, "restart": {**msgspec.to_builtins(restart), **given["restart"]}}
+    if isinstance(given, dict):
+        given = {name: _completed(value, defaults.get(name)) for name, value in given.items()}
     try:
         return msgspec.convert(given, JobOptions)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         place = f"options{where.rstrip('`')}"
         raise InvalidCommand(f"{place}: {what[0].lower()}{what[1:].replace('`', '')}") from error
+
+
+def _completed(given: object, default: Struct | None) -> object:
+    if default is None or not isinstance(given, dict):
+        return given
+    return {**msgspec.to_builtins(default), **given}
 
 
 def _graph(graph: object, graph_format: str | None) -> Graph:

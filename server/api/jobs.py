@@ -27,7 +27,7 @@ def blueprint() -> Blueprint:
 
 async def create(request: Request, rest: str = "") -> HTTPResponse:
     """Path segments below the base are ignored, as ModelBox does."""
-    command = parse_create(request.body, request.app.ctx.restart_policy)
+    command = parse_create(request.body, request.app.ctx.restart_policy, request.app.ctx.limits)
     wait = not _wants_async(request)
     job = await request.app.ctx.commands.create(command, _context(request), wait=wait)
     headers = {"Location": f"{BASE}/{job.job_id}"}

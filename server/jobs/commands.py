@@ -3,7 +3,7 @@
 import msgspec
 
 from server.jobs import events as e
-from server.jobs.errors import JobExists, NoSuchJob
+from server.jobs.errors import JobExists, NoSuchJob, TooManyJobs
 from server.jobs.ids import Digest, JobId, digest_of
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
@@ -25,11 +25,14 @@ class Graph(msgspec.Struct, frozen=True):
 
 
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
+    """`max_jobs`: refused when there are as many live jobs already; 0 for no limit."""
+
     job_id: JobId
     graph: Graph
     origin: str = "rest"
     file_digest: str = ""
     options: JobOptions = NO_OPTIONS
+    max_jobs: int = 0
 
 
 class DeleteJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +58,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
 
 
-def decide(job: Job | None, command: Command) -> tuple[e.Event, ...]:
-    """The events that `command` causes; none when it changes nothing any more.
+def decide(job: Job | None, command: Command, live_jobs: int = 0) -> tuple[e.Event, ...]:
+    """The events that `command` causes; none when it changes nothing any more. `live_jobs`: how many there are.
 
-    Raises: JobExists, NoSuchJob.
+    Raises: JobExists, NoSuchJob, TooManyJobs.
     """
     match command:
         case CreateJob():
             if job is not None:
                 raise JobExists
+            if command.max_jobs and live_jobs >= command.max_jobs:
+                raise TooManyJobs(f"there are {live_jobs} of at most {command.max_jobs}; delete one first")
             return (
                 e.JobCreated(
                     graph_digest=command.graph.digest,

@@ -8,7 +8,8 @@ JobError
 ├── JobExists            MODELBOX_005
 ├── InvalidCommand       MODELBOX_006
 ├── InvalidJobId         MODELBOX_007
-└── InvalidGraph         MODELBOX_008
+├── InvalidGraph         MODELBOX_008
+└── TooManyJobs          MODELBOX_009, which is ours
 """
 
 from typing import ClassVar
@@ -69,3 +70,8 @@ class InvalidJobId(JobError):
 class InvalidGraph(JobError):
     code = "MODELBOX_008"
     text = "request invalid, job config is invalid"
+
+
+class TooManyJobs(JobError):
+    code = "MODELBOX_009"
+    text = "request refused, too many jobs"

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from server.jobs.limits import Limits
+
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Attempts = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -30,9 +32,10 @@ class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`restart`: None for the server's own policy, whatever that is at the time."""
+    """`restart`, `limits`: None for the server's own, whatever those are at the time."""
 
     restart: RestartPolicy | None = None
+    limits: Limits | None = None
 
 
 NO_OPTIONS = JobOptions()

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from server.jobs.ids import Epoch, JobId, Position
 from server.jobs.state import Job
-from server.store.batch import Appended, Batch, Submission
+from server.store import queries
+from server.store.batch import Appended, Batch, Submission, is_limited_create
 from server.store.database import Database, Rows
 from server.store.errors import CannotStore, StoreError
 from server.store.rows import graph_values, job_of, job_values
@@ -159,7 +160,13 @@ class Writer:
             if job_id is not None:
                 jobs[job_id] = None if row[4] is None else job_of(row[4:])
                 incarnations[job_id] = incarnation or 0
-        return Batch(Position(position), Epoch(epoch), jobs, incarnations, datetime.now(UTC))
+        live = queries.count_jobs(connection) if _has_limited_create(submissions) else 0
+        return Batch(Position(position), Epoch(epoch), jobs, incarnations, datetime.now(UTC), live)
+
+
+def _has_limited_create(submissions: Sequence[Submission]) -> bool:
+    commands = (command for submission in submissions for command in submission.commands)
+    return any(is_limited_create(command) for command in commands)
 
 
 def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:

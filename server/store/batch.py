@@ -1,6 +1,6 @@
 """What a batch of submissions does to the log and to the projection, worked out in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,6 +35,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         return {command.job_id for command in self.commands}
 
 
+def is_limited_create(command: Command) -> bool:
+    return isinstance(command, CreateJob) and command.max_jobs > 0
+
+
 class Batch:
     """The log's head and the jobs concerned, as read under the writer's lock, moved on by each `apply`."""
 
@@ -45,7 +49,9 @@ class Batch:
         jobs: dict[JobId, Job | None],
         incarnations: dict[JobId, int],
         now: datetime,
+        live_jobs: int = 0,
     ) -> None:
+        """`live_jobs` is needed only when a create is limited by it."""
         self.head = head
         self.epoch = epoch
         self.events: list[Values] = []
@@ -54,6 +60,7 @@ class Batch:
         self.jobs = jobs
         self._incarnations = incarnations
         self._now = now
+        self._live_jobs = live_jobs
 
     def apply(self, submission: Submission) -> tuple[Appended, ...]:
         """What each command of the submission does. When this raises, the submission has done nothing.
@@ -74,11 +81,19 @@ class Batch:
     def incarnation_after(self, job_id: JobId) -> int:
         return self._incarnations.get(job_id, 0) + 1
 
+    def live_jobs_with(self, changed: Mapping[JobId, Job | None]) -> int:
+        """How many jobs live, once `changed` has taken effect too."""
+        difference = 0
+        for job_id, job in changed.items():
+            difference += (job is not None) - (self.jobs.get(job_id) is not None)
+        return self._live_jobs + difference
+
     @property
     def now(self) -> datetime:
         return self._now
 
     def take(self, draft: "_Draft") -> None:
+        self._live_jobs = self.live_jobs_with(draft.jobs)
         self.head = draft.head
         self.epoch = draft.new_epoch
         self.events += draft.rows
@@ -118,7 +133,8 @@ class _Draft:
                 f"job {job_id} is at version {version}, not at {expected_version}; look at it again"
             )
         events = []
-        for event in decide(job, command):
+        live_jobs = self._batch.live_jobs_with(self.jobs) if is_limited_create(command) else 0
+        for event in decide(job, command, live_jobs):
             if isinstance(event, JobCreated):
                 incarnation, version = self._next_incarnation(job_id), 0
             else:

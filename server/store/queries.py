@@ -58,6 +58,10 @@ def changes_since(connection: sa.Connection, position: Position) -> Changes:
     return Changes(now, epoch, jobs, tuple(JobId(job_id) for job_id in gone), complete=False)
 
 
+def count_jobs(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(JOB)) or 0
+
+
 def graph(connection: sa.Connection, digest: Digest) -> Graph | None:
     columns = (GRAPH.c.digest, GRAPH.c.format, GRAPH.c.source, GRAPH.c.escaped, GRAPH.c.plan)
     row = connection.execute(sa.select(*columns).where(GRAPH.c.digest == digest)).one_or_none()

@@ -6,6 +6,7 @@ import pytest
 
 from server.api.create_request import parse_create
 from server.jobs.errors import JobError
+from server.jobs.limits import Limits
 from server.jobs.options import JobOptions, Restart, RestartPolicy
 
 GRAPH = {"graph": {"format": "graphviz", "graphconf": "digraph {}"}}
@@ -103,6 +104,12 @@ def test_options_have_the_servers_values_where_they_are_silent() -> None:
     assert command.options == JobOptions(restart=expected)
 
 
+def test_limits_have_the_servers_values_where_they_are_silent() -> None:
+    body = {"job_id": "ab", "job_graph": GRAPH, "options": {"limits": {"cpu": 2, "open_files": 0}}}
+    command = parse_create(json.dumps(body).encode(), limits=Limits(nice=5, open_files=100))
+    assert command.options == JobOptions(limits=Limits(cpu=2.0, nice=5))
+
+
 @pytest.mark.parametrize(
     ("options", "where"),
     [
@@ -112,6 +119,13 @@ def test_options_have_the_servers_values_where_they_are_silent() -> None:
         ({"restart": {"delay": "long"}}, "options.restart.delay: expected float"),
         ({"restart": {"attempts": -1}}, "options.restart.attempts: expected int >= 0"),
         ({"restart": {"atempts": 1}}, "options.restart: object contains unknown field atempts"),
+        ({"limits": {"memory": "1G"}}, "options.limits.memory: expected int"),
+        ({"limits": {"memory": 1000}}, "options.limits: memory must be at least 16777216, or 0 for no limit"),
+        ({"limits": {"cpu": 0.001}}, "options.limits: cpu must be at least 0.01"),
+        ({"limits": {"open_files": 3}}, "options.limits: open_files must be at least 64"),
+        ({"limits": {"threads": 1}}, "options.limits: threads must be at least 8"),
+        ({"limits": {"nice": -1}}, "options.limits.nice: expected int >= 0"),
+        ({"limits": {"cpus": 1}}, "options.limits: object contains unknown field cpus"),
         ({"restrat": {}}, "options: object contains unknown field restrat"),
     ],
 )
