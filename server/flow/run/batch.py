@@ -11,6 +11,7 @@ from server.flow.run.calls import Outcome, call_unit
 from server.flow.run.child import Child, send_empty_child, send_error_child
 from server.flow.run.node import Node, NodeOwner
 from server.flow.run.ports import OutPort
+from server.flow.run.receiving import ReceivingNode
 from server.flow.run.streams import Position, Row, RowKind, Scope, TokenKind, kind_of, merged_meta, token_at
 from server.flow.status import StatusCode
 from server.flow.unitapi import Buffer, DataContext, DataMeta
@@ -50,7 +51,7 @@ class BatchCall:
         self.node.finished(self)
 
 
-class BatchNode(Node):
+class BatchNode(ReceivingNode):
     """Normal units: as many buffers out as in, on every port."""
 
     forced = False

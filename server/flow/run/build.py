@@ -13,6 +13,7 @@ from server.flow.run.load import make_unit
 from server.flow.run.loop import LoopNode
 from server.flow.run.node import FlowEnder, Node
 from server.flow.run.outputs import OutputNode
+from server.flow.run.receiving import ReceivingNode
 from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import batch_size, queue_size
 from server.flow.run.source import SourceNode
@@ -21,7 +22,7 @@ from server.flow.run.stream_expand import StreamExpandNode
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi import FlowUnit
 
-AnyNode = BatchNode | StreamNode
+UnitNode = BatchNode | StreamNode | SourceNode
 UnitMaker = Callable[[], FlowUnit]
 
 
@@ -41,8 +42,9 @@ def build_nodes(
     for node in plan.nodes:
         made = nodes[node.name]
         made.services = services
-        for number, name in enumerate(node.inputs):
-            made.add_input(made.port_class(made, number, name, queue_size(node, name)))
+        if isinstance(made, ReceivingNode):
+            for name in node.inputs:
+                made.add_input(name, queue_size(node, name))
     for edge in plan.edges:
         source, target = nodes[edge.source], nodes[edge.target]
         out = next(port for port in source.outputs if port.name == edge.source_port)
@@ -108,7 +110,7 @@ def _exit_port(loop: LoopNode) -> int:
     raise FlowError(StatusCode.BADCONF, "loop node is illegal, please check graph config.", words)
 
 
-def _node_class(unit: UnitDescription, has_inputs: bool) -> type[AnyNode]:
+def _node_class(unit: UnitDescription, has_inputs: bool) -> type[UnitNode]:
     """Expand and collapse cancel condition and loop; condition makes a unit normal (spec 4.4)."""
     if not has_inputs:
         return SourceNode

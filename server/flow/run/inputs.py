@@ -8,7 +8,7 @@ from server.flow.run.node import Node
 from server.flow.run.outlet import Outlet
 from server.flow.run.room import Room
 from server.flow.run.sizes import external_capacity
-from server.flow.run.streams import Position, Row, Scope, Session
+from server.flow.run.streams import Position, Scope, Session
 from server.flow.unitapi import Buffer, DataMeta, SessionContext
 
 CHUNK = 32
@@ -157,9 +157,6 @@ class InputNode(Node):
 
     def drop_feed(self, feed: InputFeed) -> None:
         self._feeds.discard(feed)
-
-    def accept_row(self, row: Row) -> None:
-        raise AssertionError("an input node has no inputs")
 
     def start(self) -> None:
         self.started = True

@@ -1,12 +1,13 @@
-"""What all nodes have in common: ports, the unit, counters, how a unit's outputs become tokens."""
+"""What all nodes have in common: ports, the unit, counters, how a unit's outputs become tokens. Nodes with inputs:
+`receiving`."""
 
 from time import time
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from server.flow.description import UnitDescription
 from server.flow.plan import PlanNode
 from server.flow.run.calls import Outcome
-from server.flow.run.ports import InPort, Matcher, Mismatch, OutPort
+from server.flow.run.ports import InPort, OutPort
 from server.flow.run.streams import Position, Row, Session, Token, TokenKind, error_of
 from server.flow.status import StatusCode
 from server.flow.unitapi import (
@@ -40,8 +41,6 @@ class Node:
     """`max_batch` is the number of buffers that a call gets at most. Everything but `unit` is guarded by the
     scheduler's lock."""
 
-    port_class: ClassVar[type[InPort]] = InPort
-
     def __init__(
         self, plan: PlanNode, unit: FlowUnit, scheduler: "Scheduler", ender: FlowEnder, max_batch: int
     ) -> None:
@@ -67,7 +66,6 @@ class Node:
         self.last_activity = 0.0
         self._ender = ender
         self._check_output = Configuration(plan.options).get_bool("need_check_output")
-        self._matcher: Matcher | None = None
         self._overrides = {
             name: getattr(type(unit), name) is not getattr(FlowUnit, name) for name in ("data_pre", "data_post")
         }
@@ -79,33 +77,12 @@ class Node:
     def start(self) -> None:
         """All units are open. With the lock held."""
 
-    def add_input(self, port: InPort) -> None:
-        self.inputs.append(port)
-        if len(self.inputs) > 1:
-            self._matcher = Matcher(len(self.inputs))
-
     def has(self, method: str) -> bool:
         """Whether the unit defines `data_pre` or `data_post`."""
         return self._overrides[method]
 
     def open_source(self) -> "Source | None":
         return None
-
-    def accept(self, port: int, token: Token) -> None:
-        if self._matcher is None:
-            self.accept_row((token,))
-            return
-        try:
-            rows = self._matcher.put(port, token)
-        except Mismatch as mismatch:
-            words = f"node '{self.name}': missmatch, port '{self.inputs[mismatch.port].name}' received end"
-            self.fail(StatusCode.FAULT, f"{words} when other port still has data")
-            return
-        for row in rows:
-            self.accept_row(row)
-
-    def accept_row(self, row: Row) -> None:
-        raise NotImplementedError
 
     def taken(self, rows: int) -> None:
         """Rows left the queues and are being worked on."""

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from server.flow.run.node import Node
+from server.flow.run.receiving import ReceivingNode
 from server.flow.run.streams import Row, RowKind, Token, error_of, kind_of
 
 
-class OutputNode(Node):
+class OutputNode(ReceivingNode):
     """Each of its input ports is one output node of the graph. `match` (the default): ports are matched by
     position, and a position without data at one of them is dropped at all. `unmatch`: each port for itself.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from server.flow.run.streams import Position, Row, Scope, Session, Token, TokenKind
 
 if TYPE_CHECKING:
-    from server.flow.run.node import Node
+    from server.flow.run.receiving import ReceivingNode
     from server.flow.run.scheduler import Job
 
 
@@ -17,7 +17,7 @@ class InPort:
 
     joins = True
 
-    def __init__(self, node: "Node", number: int, name: str, capacity: int) -> None:
+    def __init__(self, node: "ReceivingNode", number: int, name: str, capacity: int) -> None:
         self.node = node
         self.number = number
         self.name = name

@@ -8,7 +8,7 @@ from typing import Any
 from server.flow.description import FlowType
 from server.flow.run.room import Room
 from server.flow.run.sizes import external_capacity
-from server.flow.run.stream import Stream, StreamCall, StreamNode
+from server.flow.run.stream import Stream, StreamCall, StreamKeeper
 from server.flow.run.streams import Position, Scope, Session, TokenKind, token_at
 from server.flow.unitapi import Buffer, FlowUnitEvent, SessionContext, Status, UnitStatusCode
 
@@ -28,7 +28,7 @@ class Feed(Stream):
     def start(self, buffers: list[Buffer], closed: bool) -> None:
         """Enters the node. With the lock held."""
         self.node.enter(self)
-        self._closed = closed
+        self._closed = closed or self.node.drains
         self._append(buffers)
 
     def send(self, buffers: list[Buffer]) -> Status:
@@ -45,8 +45,14 @@ class Feed(Stream):
             self.node.scheduler.post(self._close)
 
     def post_event(self, event: FlowUnitEvent) -> None:
-        if self.node.description.flow_type is FlowType.STREAM:
+        if self.node.description.flow_type is FlowType.STREAM and not self.node.drains:
             super().post_event(event)
+
+    def drain(self) -> None:
+        """What was sent is worked off, and nothing comes after it. With the lock held."""
+        self._closed = True
+        self.events.clear()
+        self.schedule()
 
     def take(self) -> StreamCall | None:
         self.is_ready = False
@@ -62,7 +68,7 @@ class Feed(Stream):
                 return self._call([], None, buffers)
         if not self._closed and not self.scope.session.shut:
             return None
-        if self.continues and not self.scope.session.shut:
+        if self.continues and not self.scope.session.shut and not self.node.drains:
             self.scope.session.waiting.add(self)
             return None
         if self.opened and self.node.has("data_post"):
@@ -101,13 +107,14 @@ class UnitSource:
         self.close = feed.close
 
 
-class SourceNode(StreamNode):
+class SourceNode(StreamKeeper):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.fed = 0
         """How many sessions have begun here."""
         self.started = False
-        self._sessions = 0
+        self.drains = False
+        self._live: set[Session] = set()
         self.room = Room(external_capacity(self.plan))
 
     def prepare(self) -> None:
@@ -119,7 +126,7 @@ class SourceNode(StreamNode):
         """A new session's input, not entered yet. From any thread."""
 
         def ended(session: Session) -> None:
-            self._sessions -= 1
+            self._live.discard(session)
             if on_end is not None:
                 on_end(session)
 
@@ -140,18 +147,38 @@ class SourceNode(StreamNode):
 
     def enter(self, feed: Feed) -> None:
         self.fed += 1
-        self._sessions += 1
+        self._live.add(feed.scope.session)
         self._streams[feed.scope] = feed
 
     @property
     def sessions(self) -> int:
         """How many of them are not through yet."""
-        return self._sessions
+        return len(self._live)
+
+    @property
+    def is_drained(self) -> bool:
+        return self.drains and not self._live
 
     def start(self) -> None:
         self.started = True
         for feed in self._streams.values():
             feed.schedule()
 
-    def stop(self) -> None:
+    def drain(self) -> None:
+        """Nothing new is taken from the unit; what it sent before goes on its way. From any thread."""
         self.room.stop()
+        self.scheduler.post(self._drain)
+
+    def shut_down(self) -> None:
+        """What still waits for an event gets none any more, and ends. From any thread."""
+        self.scheduler.post(self._shut_down)
+
+    def _drain(self) -> None:
+        self.drains = True
+        for feed in tuple(self._streams.values()):
+            assert isinstance(feed, Feed)
+            feed.drain()
+
+    def _shut_down(self) -> None:
+        for session in tuple(self._live):
+            session.shutdown()

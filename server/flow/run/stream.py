@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from server.flow.run.calls import SUCCESS, Outcome, call_unit
 from server.flow.run.node import Node
+from server.flow.run.receiving import ReceivingNode
 from server.flow.run.streams import (
     Position,
     Row,
@@ -85,7 +86,7 @@ class StreamCall:
 class Stream:
     """One stream at one node: its queue, its context, and how far its outputs are."""
 
-    def __init__(self, node: "StreamNode", scope: Scope) -> None:
+    def __init__(self, node: "StreamKeeper", scope: Scope) -> None:
         self.node = node
         self.scope = scope
         self.node_name = node.name
@@ -293,18 +294,11 @@ class Stream:
         return self.last_place.outer if self.last_place else None
 
 
-class StreamNode(Node):
-    stream_class: ClassVar[type[Stream]] = Stream
+class StreamKeeper(Node):
+    """A node that has streams, wherever they come from: its inputs, or whoever feeds it."""
 
     def prepare(self) -> None:
         self._streams: dict[Scope, Stream] = {}
-
-    def accept_row(self, row: Row) -> None:
-        scope = row[0].scope
-        stream = self._streams.get(scope)
-        if stream is None:
-            stream = self._streams[scope] = self.stream_class(self, scope)
-        stream.add(row)
 
     def knows(self, stream: Stream) -> bool:
         return self._streams.get(stream.scope) is stream
@@ -312,3 +306,14 @@ class StreamNode(Node):
     def forget(self, stream: Stream) -> None:
         stream.is_over = True
         self._streams.pop(stream.scope, None)
+
+
+class StreamNode(StreamKeeper, ReceivingNode):
+    stream_class: ClassVar[type[Stream]] = Stream
+
+    def accept_row(self, row: Row) -> None:
+        scope = row[0].scope
+        stream = self._streams.get(scope)
+        if stream is None:
+            stream = self._streams[scope] = self.stream_class(self, scope)
+        stream.add(row)

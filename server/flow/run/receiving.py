@@ -1,0 +1,39 @@
+"""Nodes with inputs: what arrives at their ports becomes rows."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from server.flow.run.node import Node
+from server.flow.run.ports import InPort, Matcher, Mismatch
+from server.flow.run.streams import Row, Token
+from server.flow.status import StatusCode
+
+
+class ReceivingNode(Node, ABC):
+    port_class: ClassVar[type[InPort]] = InPort
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._matcher: Matcher | None = None
+
+    def add_input(self, name: str, capacity: int) -> None:
+        self.inputs.append(self.port_class(self, len(self.inputs), name, capacity))
+        if len(self.inputs) > 1:
+            self._matcher = Matcher(len(self.inputs))
+
+    def accept(self, port: int, token: Token) -> None:
+        if self._matcher is None:
+            self.accept_row((token,))
+            return
+        try:
+            rows = self._matcher.put(port, token)
+        except Mismatch as mismatch:
+            words = f"node '{self.name}': missmatch, port '{self.inputs[mismatch.port].name}' received end"
+            self.fail(StatusCode.FAULT, f"{words} when other port still has data")
+            return
+        for row in rows:
+            self.accept_row(row)
+
+    @abstractmethod
+    def accept_row(self, row: Row) -> None:
+        """Takes a position at which every port has something. With the lock held."""
