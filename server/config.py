@@ -14,7 +14,7 @@ import tomli
 
 from server.errors import StartError
 from server.jobs.limits import Limits
-from server.jobs.options import Attempts, Restart, RestartPolicy, Seconds
+from server.jobs.options import Attempts, HealthySeconds, Restart, RestartPolicy, Seconds, Share
 
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -56,9 +56,11 @@ class EngineSection(Section, frozen=True, kw_only=True):
     max_starting: Count = 8
     restart: Restart = Restart.ON_FAILURE
     restart_attempts: Attempts = 0
+    restart_interval: Seconds = 0.0
     restart_delay: Seconds = 0.5
     restart_delay_max: Seconds = 60.0
-    healthy_after: Seconds = 30.0
+    restart_jitter: Share = 0.2
+    healthy_after: HealthySeconds = 30.0
     cgroup: str = "auto"
     limits: Limits = Limits()
 
@@ -67,8 +69,10 @@ class EngineSection(Section, frozen=True, kw_only=True):
         return RestartPolicy(
             policy=self.restart,
             attempts=self.restart_attempts,
+            interval=self.restart_interval,
             delay=self.restart_delay,
             delay_max=self.restart_delay_max,
+            jitter=self.restart_jitter,
             healthy_after=self.healthy_after,
         )
 

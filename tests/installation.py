@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,13 @@ class Installation:
         deadline = time.monotonic() + timeout
         while (now := self.word(job_id)) != word:
             assert time.monotonic() < deadline, f"{job_id} is {now}, not {word}\n{self.output()}"
+            time.sleep(0.02)
+
+    def wait_until(self, job_id: str, holds: Callable[[dict[str, Any]], bool], timeout: float = 20) -> None:
+        """Until that holds of the job's status."""
+        deadline = time.monotonic() + timeout
+        while not holds(status := self.status(job_id).json()):
+            assert time.monotonic() < deadline, f"{status}\n{self.output()}"
             time.sleep(0.02)
 
     def list_all(self) -> dict[str, dict[str, str]]:

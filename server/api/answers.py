@@ -44,8 +44,21 @@ def job_error_answer(error: JobError) -> HTTPResponse:
 
 
 def job_body(job: Job) -> bytes:
-    """ModelBox's three fields, keys in alphabetical order as it writes them."""
-    return msgspec.json.encode({"job_error_msg": job.error, "job_id": job.job_id, "job_status": job.status.value})
+    """ModelBox's three fields, keys in alphabetical order as it writes them; and, once an engine of the job has come
+    to its end, how it stands with its attempts."""
+    fields: dict[str, object] = {
+        "job_error_msg": job.error,
+        "job_id": job.job_id,
+        "job_status": job.status.value,
+    }
+    if job.last_exit is not None:
+        fields |= {
+            "attempt": job.attempt,
+            "failures": job.failures,
+            "last_exit": job.last_exit,
+            "next_retry": job.retry_at,
+        }
+    return msgspec.json.encode(fields)
 
 
 def job_list_body(bodies: list[bytes]) -> bytes:

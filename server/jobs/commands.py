@@ -104,6 +104,8 @@ def _still_news(job: Job | None, observed: Observe) -> bool:
             return n > job.attempt or (n == job.attempt and job.actual is not Actual.NONE)
         case e.EngineExited(attempt=n) | e.EngineLost(attempt=n) | e.EngineStopped(attempt=n):
             return n == job.attempt and job.actual is not Actual.NONE
+        case e.EngineHealthy(attempt=n):
+            return n == job.attempt and job.actual is Actual.READY and bool(job.rounds or job.failures)
         case e.FlowSucceeded(attempt=n):
             return n == job.attempt and job.actual is not Actual.NONE
         case _:

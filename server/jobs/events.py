@@ -84,19 +84,23 @@ class EngineUnreachable(Event, frozen=True, kw_only=True):
 
 class EngineFailed(Event, frozen=True, kw_only=True):
     """The flow could not be built or opened, or ended with an error. No `retry_at`: it will not be tried again.
-    `failures` counts failures in a row, this one included."""
+    `failures` counts failures in a row, this one included, `in_interval` those since `interval_began`, `rounds`
+    all ends in a row, good ones too, that another attempt follows."""
 
     type: ClassVar[str] = "engine-failed"
     attempt: int
     error: str
     failures: int
+    rounds: int = 0
+    in_interval: int = 0
+    interval_began: datetime | None = None
     retry_at: datetime | None = None
 
 
 class EngineExited(Event, frozen=True, kw_only=True):
     """The engine's process ended without having said why. `exit_code` is None when a signal ended it, or when
     nobody was there to see; `out_of_memory`: most likely for want of memory, its own limit's or the machine's;
-    `retry_at` and `failures` as in EngineFailed."""
+    the rest as in EngineFailed."""
 
     type: ClassVar[str] = "engine-exited"
     attempt: int
@@ -105,6 +109,9 @@ class EngineExited(Event, frozen=True, kw_only=True):
     out_of_memory: bool = False
     error: str
     failures: int
+    rounds: int = 0
+    in_interval: int = 0
+    interval_began: datetime | None = None
     retry_at: datetime | None = None
 
 
@@ -125,11 +132,20 @@ class EngineStopped(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class EngineHealthy(Event, frozen=True, kw_only=True):
+    """The engine has run well for long enough after ends before it: they count no more."""
+
+    type: ClassVar[str] = "engine-healthy"
+    attempt: int
+
+
 class FlowSucceeded(Event, frozen=True, kw_only=True):
-    """Every source ended and all data is through. `retry_at`: when it runs once more, if its policy wants that."""
+    """Every source ended and all data is through. `retry_at`: when it runs once more, if its policy wants that;
+    `rounds` as in EngineFailed."""
 
     type: ClassVar[str] = "flow-succeeded"
     attempt: int
+    rounds: int = 0
     retry_at: datetime | None = None
 
 
@@ -163,6 +179,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EngineExited,
         EngineLost,
         EngineStopped,
+        EngineHealthy,
         FlowSucceeded,
         DeleteRequested,
         JobDeleted,

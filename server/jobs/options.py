@@ -8,6 +8,9 @@ import msgspec
 from server.jobs.limits import Limits
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+HealthySeconds = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
+"""Less would not tell running well from crashing."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Attempts = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -20,15 +23,18 @@ class Restart(StrEnum):
 
 
 class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`attempts`: failures in a row after which it is given up, 0 for no limit. `delay`: seconds before the first
-    restart, doubling with each failure in a row up to `delay_max`. After `healthy_after` seconds of running well,
-    failures count anew."""
+    """`attempts`: failures within `interval` seconds after which it is given up; no attempts: never; no interval:
+    failures in a row. `delay`: seconds before the first restart, doubling with each failure in a row up to
+    `delay_max`; each is shortened by a random share of up to `jitter`, so that what failed together does not come
+    back together. After `healthy_after` seconds of running well, failures count anew."""
 
     policy: Restart = Restart.ON_FAILURE
     attempts: Attempts = 0
+    interval: Seconds = 0.0
     delay: Seconds = 0.5
     delay_max: Seconds = 60.0
-    healthy_after: Seconds = 30.0
+    jitter: Share = 0.2
+    healthy_after: HealthySeconds = 30.0
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -6,37 +6,79 @@ import msgspec
 
 from server.jobs.options import Restart, RestartPolicy
 from server.jobs.state import Job
+from server.jobs.words import Actual
 
 
-class Retry(msgspec.Struct, frozen=True):
-    """`failures` in a row, the newest included; `at` is None when there is no next try."""
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows on an end; `at` is None when there is no next try. The counts include this end:
+    `failures` in a row, those of them `in_interval` since `interval_began`, and `rounds`, good ends too."""
 
-    failures: int
     at: datetime | None
+    rounds: int
+    failures: int = 0
+    in_interval: int = 0
+    interval_began: datetime | None = None
 
 
 STARTS_WITHOUT_SUCCESS = 3
 """How often a flow that never became ready may take its engine's process down before it is given up."""
 
 
-def next_restart(policy: RestartPolicy, job: Job, now: datetime, *, flow_at_fault: bool) -> Retry:
+def policy_of(job: Job, default: RestartPolicy) -> RestartPolicy:
+    """The job's own policy, else the configuration's."""
+    return job.options.restart or default
+
+
+def next_restart(
+    policy: RestartPolicy, job: Job, now: datetime, *, flow_at_fault: bool, chance: float = 0.0
+) -> Retry:
     """What follows on a failure of `job`'s engine at `now`.
 
     `flow_at_fault`: the flow itself said that it failed, and not its process that ended without a word. Such a
     flow is not tried again when it never became ready, whatever the policy: ModelBox's users expect the FAILED job
-    with the reason (spec 8.3).
+    with the reason (spec 8.3). `chance`, from 0 to 1: how much of the policy's jitter this delay is shortened by.
     """
-    healthy = job.ready_at is not None and (now - job.ready_at).total_seconds() >= policy.healthy_after
-    failures = 1 if healthy else job.failures + 1
-    if policy.policy is Restart.NEVER or (policy.attempts and failures > policy.attempts):
-        return Retry(failures, None)
-    if not job.ever_ready and (flow_at_fault or failures >= STARTS_WITHOUT_SUCCESS):
-        return Retry(failures, None)
+    healthy = _ran_well(policy, job, now)
+    in_interval, began = 1, now
+    if not healthy and job.interval_began is not None and _is_within(policy.interval, job.interval_began, now):
+        in_interval, began = job.in_interval + 1, job.interval_began
+    retry = Retry(
+        at=None,
+        rounds=1 if healthy else job.rounds + 1,
+        failures=1 if healthy else job.failures + 1,
+        in_interval=in_interval,
+        interval_began=began,
+    )
+    if policy.policy is Restart.NEVER or (policy.attempts and in_interval > policy.attempts):
+        return retry
+    if not job.ever_ready and (flow_at_fault or retry.failures >= STARTS_WITHOUT_SUCCESS):
+        return retry
     # 2**20 is over any cap; a larger exponent would overflow the float in a crash loop
-    delay = min(policy.delay * 2.0 ** min(failures - 1, 20), policy.delay_max)
-    return Retry(failures, now + timedelta(seconds=delay))
+    delay = min(policy.delay * 2.0 ** min(retry.failures - 1, 20), policy.delay_max)
+    delay *= 1 - policy.jitter * chance
+    return msgspec.structs.replace(retry, at=now + timedelta(seconds=delay))
 
 
-def restart_after_success(policy: RestartPolicy, now: datetime) -> datetime | None:
-    """When a flow that came to its end runs once more; None for never."""
-    return now + timedelta(seconds=policy.delay) if policy.policy is Restart.ALWAYS else None
+def after_success(policy: RestartPolicy, job: Job, now: datetime) -> Retry:
+    """What follows when the flow has come to its end: once more, if the policy is to run it always."""
+    rounds = 1 if _ran_well(policy, job, now) else job.rounds + 1
+    again = policy.policy is Restart.ALWAYS
+    return Retry(at=now + timedelta(seconds=policy.delay) if again else None, rounds=rounds)
+
+
+def healthy_at(policy: RestartPolicy, job: Job) -> datetime | None:
+    """When the running engine will have run well for so long that the ends before it count no more; None when
+    there is nothing to forget, or nothing that runs well."""
+    if job.actual is not Actual.READY or job.ready_at is None or not (job.rounds or job.failures):
+        return None
+    return job.ready_at + timedelta(seconds=policy.healthy_after)
+
+
+def _ran_well(policy: RestartPolicy, job: Job, now: datetime) -> bool:
+    return job.ready_at is not None and (now - job.ready_at).total_seconds() >= policy.healthy_after
+
+
+def _is_within(interval: float, began: datetime, now: datetime) -> bool:
+    """Whether `now` belongs to the interval that began then. Of no interval, it does. A clock that was set back
+    begins a new one."""
+    return interval == 0 or 0 <= (now - began).total_seconds() < interval

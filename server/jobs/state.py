@@ -12,6 +12,18 @@ from server.jobs.words import Actual, Desired, JobStatus, Outcome, status_word
 replace = msgspec.structs.replace
 
 
+class LastExit(msgspec.Struct, frozen=True, kw_only=True):
+    """How the newest engine that is gone came to its end. `code` and `signal` are None when its process did not
+    say, or when nobody saw it."""
+
+    attempt: int
+    at: datetime
+    code: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+    message: str = ""
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One live job, as the events up to `position` left it. Times are UTC."""
 
@@ -31,9 +43,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""  # why it failed; kept while the next attempt is awaited
     attempt: int = 0  # number of the newest engine, 0 before the first
     failures: int = 0  # in a row
+    rounds: int = 0  # ends in a row, good or bad, that another attempt followed
+    in_interval: int = 0  # failures since `interval_began`
+    interval_began: datetime | None = None
     retry_at: datetime | None = None
     ready_at: datetime | None = None  # since when this attempt is ready
     ever_ready: bool = False
+    last_exit: LastExit | None = None
     engine: e.EngineIdentity | None = None
     endpoints: tuple[str, ...] = ()
 
@@ -97,20 +113,44 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
                 outcome=Outcome.OPEN if event.retry_at else Outcome.FAILED,
                 error=event.error,
                 failures=event.failures,
+                rounds=event.rounds,
+                in_interval=event.in_interval,
+                interval_began=event.interval_began,
                 retry_at=event.retry_at,
                 attempt=event.attempt,
+                last_exit=_last_exit(event, at),
             )
+        case e.EngineHealthy():
+            return replace(job, failures=0, rounds=0, in_interval=0, interval_began=None)
         case e.EngineLost() | e.EngineStopped():
-            return _without_engine(job)
+            last_exit = LastExit(attempt=event.attempt, at=at, message=event.reason)
+            return replace(_without_engine(job), last_exit=last_exit)
         case e.FlowSucceeded():
             return replace(
                 _without_engine(job),
                 outcome=Outcome.OPEN if event.retry_at else Outcome.SUCCEEDED,
                 retry_at=event.retry_at,
                 failures=0,
+                in_interval=0,
+                interval_began=None,
+                rounds=event.rounds,
+                last_exit=LastExit(attempt=event.attempt, at=at, code=0),
             )
         case _:
             return job
+
+
+def _last_exit(event: e.EngineFailed | e.EngineExited, at: datetime) -> LastExit:
+    if isinstance(event, e.EngineFailed):
+        return LastExit(attempt=event.attempt, at=at, message=event.error)
+    return LastExit(
+        attempt=event.attempt,
+        at=at,
+        code=event.exit_code,
+        signal=event.signal,
+        out_of_memory=event.out_of_memory,
+        message=event.error,
+    )
 
 
 def _without_engine(job: Job) -> Job:

@@ -17,6 +17,7 @@ from server.engines.protocol import EngineSpec, EngineState
 from server.jobs import events as e
 from server.jobs.commands import Observe
 from server.jobs.ids import Epoch, JobId
+from server.jobs.restart import healthy_at, policy_of
 from server.jobs.state import Job
 from server.jobs.words import Actual, Outcome
 from server.runner import reconcile as r
@@ -49,6 +50,7 @@ class Keeper:
         self._at_work: set[JobId] = set()
         self._again: set[JobId] = set()
         self._due: dict[JobId, tuple[datetime, float]] = {}
+        self._timers: dict[JobId, asyncio.TimerHandle] = {}
         self._slots = config.engine.max_starting
         self._queue: deque[JobId] = deque()
         self._closing = ""
@@ -121,7 +123,10 @@ class Keeper:
     async def _step(self, job_id: JobId) -> bool:
         """Does the next step for a job; False when there is none to do now."""
         job, engine = self._follower.jobs.get(job_id), self._engines.get(job_id)
-        action = r.reconcile(job, engine.view if engine else None, self._retry_in(job) if job else 0.0)
+        view = engine.view if engine else None
+        action = r.reconcile(
+            job, view, self._retry_in(job) if job else 0.0, self._healthy_in(job) if job else None
+        )
         match action:
             case r.StartEngine(attempt) if job is not None:
                 return await self._start(job, attempt)
@@ -131,30 +136,48 @@ class Keeper:
                 await self._recorder.record(job_id, job.incarnation, self._loss(job))
             case r.RecordStart() if job is not None and engine is not None:
                 await self._record_adoption(job, engine)
+            case r.RecordHealthy() if job is not None:
+                await self._recorder.record(job_id, job.incarnation, e.EngineHealthy(attempt=job.attempt))
             case r.RemoveJob() if job is not None:
                 with suppress(EngineHostGone):  # a host that is gone holds no listener
                     await self._driver.release(job_id)
                 await self._recorder.record(job_id, job.incarnation, e.JobDeleted())
             case r.Wait(seconds):
-                asyncio.get_running_loop().call_later(seconds, self.wake, job_id)
+                self._wake_in(seconds, job_id)
                 return False
             case _:
                 return False
         return True
 
+    def _wake_in(self, seconds: float, job_id: JobId) -> None:
+        """In place of an earlier one: a job in a crash loop would gather them."""
+        if job_id in self._timers:
+            self._timers[job_id].cancel()
+        self._timers[job_id] = asyncio.get_running_loop().call_later(seconds, self._wake_now, job_id)
+
+    def _wake_now(self, job_id: JobId) -> None:
+        del self._timers[job_id]
+        self.wake(job_id)
+
     def _retry_in(self, job: Job) -> float:
-        """Seconds until the next attempt is due, by the monotonic clock from the moment that we learned of it:
-        the wall clock may jump."""
-        if job.retry_at is None:
-            self._due.pop(job.job_id, None)
-            return 0.0
+        """Seconds until the next attempt is due."""
+        policy = policy_of(job, self._config.engine.restart_policy)
+        return self._until(job, job.retry_at, max(policy.delay, policy.delay_max)) or 0.0
+
+    def _healthy_in(self, job: Job) -> float | None:
+        policy = policy_of(job, self._config.engine.restart_policy)
+        return self._until(job, healthy_at(policy, job), policy.healthy_after)
+
+    def _until(self, job: Job, moment: datetime | None, most: float) -> float | None:
+        """Seconds until that moment, by the monotonic clock from when we learned of it, and at most as many as it
+        could have been away then: the wall clock may jump."""
+        if moment is None:
+            return None
         now = asyncio.get_running_loop().time()
         known = self._due.get(job.job_id)
-        if known is None or known[0] != job.retry_at:
-            away = (job.retry_at - datetime.now(UTC)).total_seconds()
-            policy = job.options.restart or self._config.engine.restart_policy
-            known = (job.retry_at, now + min(max(away, 0.0), max(policy.delay, policy.delay_max)))
-            self._due[job.job_id] = known
+        if known is None or known[0] != moment:
+            away = (moment - datetime.now(UTC)).total_seconds()
+            known = self._due[job.job_id] = (moment, now + min(max(away, 0.0), most))
         return max(known[1] - now, 0.0)
 
     async def _start(self, job: Job, attempt: int) -> bool:
@@ -198,6 +221,7 @@ class Keeper:
             max_request_bytes=self._config.flow.max_request_bytes,
             start_timeout=self._config.engine.start_timeout,
             stop_grace=self._config.engine.stop_grace,
+            limits=job.options.limits or self._config.engine.limits,
         )
 
     async def _refused(self, job: Job, attempt: int, refused: EngineRefused) -> None:

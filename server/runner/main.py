@@ -89,7 +89,7 @@ async def _keep(
 ) -> int:
     follower = Follower(store)
     await follower.load()
-    driver = LocalDriver(Path(config.server.state_dir))
+    driver = LocalDriver(Path(config.server.state_dir), cgroup=config.engine.cgroup)
     keeper = Keeper(store, follower, driver, epoch, config)
     settled = asyncio.Event()
     keeping = asyncio.create_task(keeper.run(settled), name="keeper")

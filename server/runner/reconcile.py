@@ -37,6 +37,10 @@ class RecordStart(msgspec.Struct, frozen=True):
     """An engine of this job exists that the log does not know: its leader died between the two."""
 
 
+class RecordHealthy(msgspec.Struct, frozen=True):
+    """Its engine has run well for long enough."""
+
+
 class RemoveJob(msgspec.Struct, frozen=True):
     """Its engine is gone, and it was to be deleted."""
 
@@ -45,19 +49,22 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Action = Nothing | StartEngine | StopEngine | RecordLoss | RecordStart | RemoveJob | Wait
+Action = Nothing | StartEngine | StopEngine | RecordLoss | RecordStart | RecordHealthy | RemoveJob | Wait
 
 
-def reconcile(job: Job | None, engine: EngineView | None, retry_in: float) -> Action:
-    """The next step for a job. `retry_in`: seconds until its next attempt may start, 0 when it may now."""
+def reconcile(
+    job: Job | None, engine: EngineView | None, retry_in: float, healthy_in: float | None = None
+) -> Action:
+    """The next step for a job. `retry_in`: seconds until its next attempt may start, 0 when it may now.
+    `healthy_in`: seconds until its engine has run well for long enough, None when that is no matter."""
     if engine is not None:
-        return Nothing() if engine.leaving else _with_engine(job, engine)
+        return Nothing() if engine.leaving else _with_engine(job, engine, healthy_in)
     if job is None:
         return Nothing()
     return _without_engine(job, retry_in)
 
 
-def _with_engine(job: Job | None, engine: EngineView) -> Action:
+def _with_engine(job: Job | None, engine: EngineView, healthy_in: float | None) -> Action:
     if job is None:
         return StopEngine("its job is not in the log")
     if engine.incarnation != job.incarnation:
@@ -70,7 +77,9 @@ def _with_engine(job: Job | None, engine: EngineView) -> Action:
         return StopEngine("a newer attempt took its place")
     if job.actual is Actual.NONE:
         return RecordStart() if engine.attempt > job.attempt else StopEngine("its end is on record")
-    return Nothing()
+    if healthy_in is None:
+        return Nothing()
+    return Wait(healthy_in) if healthy_in > 0 else RecordHealthy()
 
 
 def _without_engine(job: Job, retry_in: float) -> Action:

@@ -1,17 +1,18 @@
 """Follows one engine from its start to its end and writes down what it says."""
 
 import asyncio
+import random
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 
 from server.config import EngineSection
 from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exited
 from server.engines.protocol import Ended, Failed, Ready
 from server.flow.status import StatusCode
 from server.jobs import events as e
-from server.jobs.options import RestartPolicy
-from server.jobs.restart import Retry, next_restart, restart_after_success
+from server.jobs.restart import Retry, after_success, next_restart, policy_of
 from server.jobs.state import Job
 from server.jobs.words import Desired, Outcome
 from server.runner.engines import Engine
@@ -93,30 +94,39 @@ class Watch:
         job = self._job(engine)
         if job is None or engine.stopping:
             return
-        retry = next_restart(self._policy(job), job, datetime.now(UTC), flow_at_fault=True)
+        retry = self._next_restart(job, flow_at_fault=True)
         if is_final and job.options.restart is None:
             # STOP, SHUTDOWN and faults are what the flow's units decided (spec 4.10); who wants more says so
-            retry = Retry(retry.failures, None)
+            retry = replace(retry, at=None)
         if retry.at is None:
             # before anybody hears of the failure, and tries the next graph on the same port
             await self._release(engine)
-        await self._record(
-            engine,
-            e.EngineFailed(attempt=engine.attempt, error=message, failures=retry.failures, retry_at=retry.at),
+        failed = e.EngineFailed(
+            attempt=engine.attempt,
+            error=message,
+            failures=retry.failures,
+            rounds=retry.rounds,
+            in_interval=retry.in_interval,
+            interval_began=retry.interval_began,
+            retry_at=retry.at,
         )
+        await self._record(engine, failed)
 
     async def _succeeded(self, engine: Engine) -> None:
         engine.said_last = True
         job = self._job(engine)
         if job is None or engine.stopping:
             return
-        again = restart_after_success(self._policy(job), datetime.now(UTC))
-        if again is None:
+        again = after_success(policy_of(job, self._settings.restart_policy), job, datetime.now(UTC))
+        if again.at is None:
             await self._release(engine)
-        await self._record(engine, e.FlowSucceeded(attempt=engine.attempt, retry_at=again))
+        succeeded = e.FlowSucceeded(attempt=engine.attempt, rounds=again.rounds, retry_at=again.at)
+        await self._record(engine, succeeded)
 
-    def _policy(self, job: Job) -> RestartPolicy:
-        return job.options.restart or self._settings.restart_policy
+    def _next_restart(self, job: Job, *, flow_at_fault: bool) -> Retry:
+        policy = policy_of(job, self._settings.restart_policy)
+        chance = random.random()  # noqa: S311 - spreads restarts, keeps no secret
+        return next_restart(policy, job, datetime.now(UTC), flow_at_fault=flow_at_fault, chance=chance)
 
     async def _exited(self, engine: Engine, news: Exited) -> None:
         engine.exited = True
@@ -148,7 +158,7 @@ class Watch:
             log.warning("endpoints not released", job_id=engine.job_id, reason=str(error))
 
     def _exit_event(self, engine: Engine, job: Job, news: Exited) -> e.Event:
-        retry = next_restart(self._policy(job), job, datetime.now(UTC), flow_at_fault=False)
+        retry = self._next_restart(job, flow_at_fault=False)
         return e.EngineExited(
             attempt=engine.attempt,
             exit_code=news.exit_code,
@@ -156,6 +166,9 @@ class Watch:
             out_of_memory=news.out_of_memory,
             error=_how_it_ended(news),
             failures=retry.failures,
+            rounds=retry.rounds,
+            in_interval=retry.in_interval,
+            interval_began=retry.interval_began,
             retry_at=retry.at,
         )
 
@@ -173,6 +186,8 @@ def _ends_job(event: e.Event) -> bool:
 
 
 def _how_it_ended(news: Exited) -> str:
+    if news.reason:
+        return news.reason
     if news.out_of_memory:
         return "Out of memory, the engine process was killed by the system for want of memory"
     if news.signal is not None:

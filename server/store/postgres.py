@@ -128,7 +128,8 @@ def _write_statement() -> str:
 
 def _with_json(job: Values) -> Values:
     """The row, its JSON columns as JSON and not as strings."""
-    return {**job, **{column: msgspec.Raw(job[column].encode()) for column in JSON_COLUMNS}}
+    as_json = {name: msgspec.Raw(text.encode()) for name in JSON_COLUMNS if (text := job[name]) is not None}
+    return {**job, **as_json}
 
 
 def _json(rows: list[Values]) -> str:

@@ -11,7 +11,7 @@ from server.jobs.commands import Context, Graph
 from server.jobs.events import EngineIdentity, Event, Recorded, decode_event, encode_event
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.options import NO_OPTIONS, JobOptions
-from server.jobs.state import Job
+from server.jobs.state import Job, LastExit
 from server.jobs.words import Actual, Desired, Outcome
 
 Values = dict[str, Any]
@@ -105,7 +105,7 @@ def recorded_of(row: Sequence[Any]) -> Recorded:
     )
 
 
-JSON_COLUMNS = ("options", "endpoints")
+JSON_COLUMNS = ("last_exit", "options", "endpoints")
 """Columns of `job` that hold JSON text."""
 
 
@@ -129,9 +129,13 @@ def job_values(job: Job) -> Values:
         "error": job.error,
         "attempt": job.attempt,
         "failures": job.failures,
+        "rounds": job.rounds,
+        "in_interval": job.in_interval,
+        "interval_began": job.interval_began,
         "retry_at": job.retry_at,
         "ready_at": job.ready_at,
         "ever_ready": job.ever_ready,
+        "last_exit": None if job.last_exit is None else msgspec.json.encode(job.last_exit).decode(),
         "engine_pid": engine.pid if engine else None,
         "engine_start_time": engine.start_time if engine else None,
         "engine_boot_id": engine.boot_id if engine else None,
@@ -145,8 +149,9 @@ def job_values(job: Job) -> Values:
 def job_of(row: Sequence[Any]) -> Job:
     """A job from a row with the columns of `job`, in their order."""
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
-    _status, desired, actual, outcome, error, attempt, failures, retry_at, ready_at, ever_ready = row[9:19]
-    pid, start_time, boot_id, host, run_dir, options, endpoints = row[19:]
+    _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
+    retry_at, ready_at, ever_ready, last_exit = row[19:23]
+    pid, start_time, boot_id, host, run_dir, options, endpoints = row[23:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -163,9 +168,13 @@ def job_of(row: Sequence[Any]) -> Job:
         error=error,
         attempt=attempt,
         failures=failures,
+        rounds=rounds,
+        in_interval=in_interval,
+        interval_began=interval_began,
         retry_at=retry_at,
         ready_at=ready_at,
         ever_ready=bool(ever_ready),
+        last_exit=None if last_exit is None else msgspec.json.decode(last_exit, type=LastExit),
         engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
         options=NO_OPTIONS if options == "{}" else msgspec.json.decode(options, type=JobOptions),
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),

@@ -120,10 +120,14 @@ def _compare(expected: dict[str, Any], found: dict[str, Any]) -> list[Difference
     for column, value in expected.items():
         same = found[column] == value
         if column in JSON_COLUMNS:  # Postgres writes JSON in its own way
-            same = msgspec.json.decode(found[column]) == msgspec.json.decode(value)
+            same = _json_of(found[column]) == _json_of(value)
         if not same:
             differences.append(Difference(expected["job_id"], column, str(value), str(found[column])))
     return differences
+
+
+def _json_of(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
 
 
 def _check_graphs(connection: sa.Connection, digests: dict[Digest, JobId]) -> list[Difference]:

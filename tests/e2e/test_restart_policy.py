@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import datetime
 from pathlib import Path
 
 from tests.e2e.test_first_flow import ask
@@ -55,12 +56,33 @@ def test_a_job_waits_pending_for_its_next_attempt(installation: Installation) ->
     assert installation.create("later", echo_flow(free_port()), options=options).status_code == 201
     kill_engine(installation, "later")
     installation.wait_for("later", "PENDING")
-    assert "signal 9" in installation.status("later").json()["job_error_msg"]
+    status = installation.status("later").json()
+    assert "signal 9" in status["job_error_msg"]
+    assert (status["attempt"], status["failures"]) == (1, 1)
+    last_exit = status["last_exit"]
+    assert (last_exit["attempt"], last_exit["code"], last_exit["signal"]) == (1, None, 9)
+    assert last_exit["out_of_memory"] is False
+    away = datetime.fromisoformat(status["next_retry"]) - datetime.fromisoformat(last_exit["at"])
+    assert 45 < away.total_seconds() < 61
     # a restart of the server does not shorten the wait
     installation.kill_everything()
     installation.start()
-    assert installation.word("later") == "PENDING"
+    assert installation.status("later").json() == status
     assert installation.delete("later").status_code == 204
+
+
+def test_the_last_exit_is_told_while_the_next_attempt_runs_well(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation.start()
+    options = {"restart": {"delay": 0.1, "healthy_after": 1}}
+    assert installation.create("again", echo_flow(free_port()), options=options).status_code == 201
+    assert list(installation.status("again").json()) == ["job_error_msg", "job_id", "job_status"]
+    kill_engine(installation, "again")
+    installation.wait_until("again", lambda status: status["job_status"] == "RUNNING" and "last_exit" in status)
+    status = installation.status("again").json()
+    assert (status["attempt"], status["failures"], status["next_retry"]) == (2, 1, None)
+    assert (status["last_exit"]["attempt"], status["last_exit"]["signal"]) == (1, 9)
+    installation.wait_until("again", lambda status: status["failures"] == 0)
+    assert history_types(installation)[-1] == "engine-healthy"
 
 
 def test_options_that_make_no_sense_are_refused(installation: Installation) -> None:

@@ -77,6 +77,7 @@ def test_type_names_in_the_log_are_fixed() -> None:
         "engine-adopted",
         "engine-exited",
         "engine-failed",
+        "engine-healthy",
         "engine-lost",
         "engine-ready",
         "engine-started",

@@ -1,11 +1,13 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from server.jobs import events as e
 from server.jobs.options import Restart, RestartPolicy
-from server.jobs.restart import STARTS_WITHOUT_SUCCESS, next_restart, restart_after_success
-from server.jobs.state import Job
-from tests.jobs.recorded import CREATED, START, exited, failed, job_after, ready, started
+from server.jobs.restart import STARTS_WITHOUT_SUCCESS, after_success, healthy_at, next_restart
+from server.jobs.state import Job, fold
+from tests.jobs.recorded import CREATED, START, exited, failed, job_after, ready, recorded, started
 
 POLICY = RestartPolicy(delay=1.0, delay_max=10.0, healthy_after=30.0)
 
@@ -60,18 +62,83 @@ def test_failing_after_having_been_ready_is_tried_again() -> None:
 def test_never_means_never() -> None:
     never = RestartPolicy(policy=Restart.NEVER)
     assert next_restart(never, crashed(0), START, flow_at_fault=False).at is None
-    assert restart_after_success(never, START) is None
+    assert after_success(never, crashed(0), START).at is None
 
 
-def test_attempts_are_failures_in_a_row() -> None:
-    twice = RestartPolicy(attempts=2)
-    for failures, goes_on in [(0, True), (1, True), (2, False)]:
-        job = crashed(failures)
-        retry = next_restart(twice, job, job.changed_at, flow_at_fault=False)
-        assert (retry.at is not None) is goes_on
+def failed_again(policy: RestartPolicy, job: Job, seconds: float) -> tuple[Job, bool]:
+    """The job after one more crash, so many seconds after the last word on it, and whether it is tried again."""
+    now = job.changed_at + timedelta(seconds=seconds)
+    retry = next_restart(policy, job, now, flow_at_fault=False)
+    crash = e.EngineExited(
+        attempt=job.attempt,
+        exit_code=1,
+        signal=None,
+        error="Fault",
+        failures=retry.failures,
+        rounds=retry.rounds,
+        in_interval=retry.in_interval,
+        interval_began=retry.interval_began,
+        retry_at=now,
+    )
+    for event in (crash, started(job.attempt + 1), ready(job.attempt + 1)):
+        seen = recorded(job.position + 1, event)
+        after = fold(job, msgspec.structs.replace(seen, recorded_at=now))
+        assert after is not None
+        job = after
+    return job, retry.at is not None
+
+
+@pytest.mark.parametrize(
+    ("interval", "pauses", "goes_on"),
+    [
+        (0, [1, 20, 20, 1], [True, True, False, False]),  # in a row, however long that takes
+        (60, [1, 1, 1, 1], [True, True, False, False]),
+        (60, [1, 29, 29, 2], [True, True, False, True]),  # the first one is out of the interval by then
+        (2, [1, 20, 20, 20], [True, True, True, True]),
+    ],
+)
+def test_attempts_are_failures_within_the_interval(
+    interval: float, pauses: list[float], goes_on: list[bool]
+) -> None:
+    policy = RestartPolicy(attempts=2, interval=interval)
+    job = crashed(0)
+    found = []
+    for pause in pauses:
+        job, again = failed_again(policy, job, pause)
+        found.append(again)
+    assert found == goes_on
+    assert job.failures == job.rounds == len(pauses)
+
+
+def test_a_clock_that_was_set_back_begins_a_new_interval() -> None:
+    policy = RestartPolicy(attempts=1, interval=60)
+    job, _ = failed_again(policy, crashed(0), 1)
+    retry = next_restart(policy, job, job.changed_at - timedelta(hours=1), flow_at_fault=False)
+    assert (retry.in_interval, retry.at is not None) == (1, True)
+
+
+def test_chance_shortens_the_delay_and_never_lengthens_it() -> None:
+    policy = RestartPolicy(delay=100, delay_max=100, jitter=0.3)
+    job = crashed(0)
+    for chance, seconds in [(0.0, 100), (0.5, 85), (1.0, 70)]:
+        retry = next_restart(policy, job, START, flow_at_fault=False, chance=chance)
+        assert retry.at == START + timedelta(seconds=seconds)
+
+
+def test_a_job_that_runs_well_after_ends_is_to_be_forgiven_them() -> None:
+    job = crashed(2)
+    assert job.ready_at is not None
+    assert healthy_at(POLICY, job) == job.ready_at + timedelta(seconds=30)
+    healthy = fold(job, recorded(99, e.EngineHealthy(attempt=job.attempt)))
+    assert healthy is not None
+    assert (healthy.failures, healthy.rounds, healthy.in_interval, healthy.interval_began) == (0, 0, 0, None)
+    assert healthy_at(POLICY, healthy) is None
+    assert healthy_at(POLICY, job_after(CREATED, started())) is None
 
 
 def test_always_runs_a_flow_again_that_came_to_its_end() -> None:
     always = RestartPolicy(policy=Restart.ALWAYS, delay=3)
-    assert restart_after_success(always, START) == START + timedelta(seconds=3)
-    assert restart_after_success(RestartPolicy(), START) is None
+    job = crashed(1)
+    assert after_success(always, job, job.changed_at).at == job.changed_at + timedelta(seconds=3)
+    assert after_success(always, job, job.changed_at).rounds == 1 + job.rounds
+    assert after_success(RestartPolicy(), job, START).at is None
