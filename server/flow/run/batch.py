@@ -1,4 +1,4 @@
-"""Nodes whose units keep no state: normal, condition and normal expand units (spec 4.4, 4.5, 4.7).
+"""Nodes whose units keep no state: normal and condition units (spec 4.4, 4.5, 4.7).
 
 Several batches may run at once, and one may hold buffers of several streams. What comes of them leaves in the
 order in which it was taken, stream by stream: a slow batch holds up only the streams that it has a part of.
@@ -8,7 +8,6 @@ from collections import deque
 from time import perf_counter
 
 from server.flow.run.calls import Outcome, call_unit
-from server.flow.run.child import Child, send_empty_child, send_error_child
 from server.flow.run.node import Node, NodeOwner
 from server.flow.run.ports import OutPort
 from server.flow.run.receiving import ReceivingNode
@@ -67,6 +66,8 @@ class BatchNode(ReceivingNode):
         self._is_ready = False
         self._lines: dict[Scope, deque[BatchCall]] = {}
         """The calls that each stream has a part of, in the order of their positions."""
+        self._metas: dict[Scope, list[DataMeta | None]] = {}
+        """Those of the streams that leave, by port. The call that gives a stream's first buffer decides them."""
         self._held = 0
         """Positions that are done and wait for an earlier one of their stream."""
 
@@ -127,6 +128,8 @@ class BatchNode(ReceivingNode):
                 self.emit_error(row, self.passed_error(row), meta)
             else:
                 self.emit_mark_row(row, meta)
+                if kind is RowKind.END:
+                    self._metas.pop(scope, None)
         self.done([row for _, row, _ in part])
 
     def _outputs(self, call: BatchCall) -> list[list[Buffer]] | None:
@@ -156,15 +159,26 @@ class BatchNode(ReceivingNode):
                 return False
         return True
 
+    def out_metas(self, call: BatchCall, row: Row, meta: DataMeta | None) -> list[DataMeta | None]:
+        scope = row[0].scope
+        decided = self._metas.get(scope)
+        if decided is None:
+            decided = [meta] * len(self.outputs)
+            # of the streams in one call, a unit sees and speaks for the first (spec 4.3)
+            if call.context is not None and call.data[0][0].scope is scope:
+                decided = [self.with_override(call.context, out.name, meta) for out in self.outputs]
+            self._metas[scope] = decided
+        return decided
+
     def emit_row(self, call: BatchCall, row: Row, number: int, meta: DataMeta | None) -> None:
         place = row[0].position()
         if not call.outputs:
             # CONTINUE from a normal unit loses its outputs (spec 4.7); the place is kept, so that nobody waits
             self.emit_mark(TokenKind.HOLE, place, meta)
             return
-        assert call.context is not None
-        for out, buffers in zip(self.outputs, call.outputs, strict=True):
-            self.emit_data(out, place, buffers[number], self.with_override(call.context, out.name, meta))
+        metas = self.out_metas(call, row, meta)
+        for out, buffers, mine in zip(self.outputs, call.outputs, metas, strict=True):
+            self.emit_data(out, place, buffers[number], mine)
 
     def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
         for out in self.outputs:
@@ -196,11 +210,10 @@ class ConditionNode(BatchNode):
         if not call.outputs:
             self._emit_hole(row, meta)
             return
-        assert call.context is not None
-        for out, buffers in zip(self.outputs, call.outputs, strict=True):
+        metas = self.out_metas(call, row, meta)
+        for port, (out, buffers) in enumerate(zip(self.outputs, call.outputs, strict=True)):
             for buffer in buffers:
-                place = self._branch_place(self.outputs.index(out), row)
-                self.emit_data(out, place, buffer, self.with_override(call.context, out.name, meta))
+                self.emit_data(out, self._branch_place(port, row), buffer, metas[port])
 
     def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
         out = self._first_port()
@@ -233,25 +246,3 @@ class ConditionNode(BatchNode):
 
     def _first_port(self) -> OutPort:
         return min(self.outputs, key=lambda out: out.name)
-
-
-class ExpandNode(BatchNode):
-    """Each buffer becomes a stream of its own, one level down."""
-
-    def failed_outputs(self, outcome: Outcome, count: int) -> list[list[Buffer]]:
-        return [[self.process_error(outcome)] for _ in self.outputs]
-
-    def count_is_right(self, count: int, outputs: list[list[Buffer]]) -> bool:
-        return self.counts_are_equal(outputs)
-
-    def emit_row(self, call: BatchCall, row: Row, number: int, meta: DataMeta | None) -> None:
-        assert call.context is not None
-        child = Child(self, row)
-        child.send(call.context, call.outputs, meta)
-        child.end(meta)
-
-    def emit_error(self, row: Row, buffer: Buffer, meta: DataMeta | None) -> None:
-        send_error_child(self, row, buffer, meta)
-
-    def emit_mark_row(self, row: Row, meta: DataMeta | None) -> None:
-        send_empty_child(self, row, meta)

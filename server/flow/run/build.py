@@ -6,8 +6,9 @@ import msgspec
 
 from server.flow.description import ConditionType, FlowType, OutputType, UnitDescription
 from server.flow.plan import NodeKind, Plan, PlanNode
-from server.flow.run.batch import BatchNode, ConditionNode, ExpandNode
+from server.flow.run.batch import BatchNode, ConditionNode
 from server.flow.run.collapse import CollapseNode
+from server.flow.run.expand import ExpandNode, StreamExpandNode
 from server.flow.run.inputs import InputNode
 from server.flow.run.load import make_unit
 from server.flow.run.loop import LoopNode
@@ -18,11 +19,10 @@ from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import batch_size, queue_size
 from server.flow.run.source import SourceNode
 from server.flow.run.stream import StreamNode
-from server.flow.run.stream_expand import StreamExpandNode
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi import FlowUnit
 
-UnitNode = BatchNode | StreamNode | SourceNode
+UnitNode = BatchNode | StreamNode | ExpandNode | SourceNode
 UnitMaker = Callable[[], FlowUnit]
 
 

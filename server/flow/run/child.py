@@ -10,11 +10,14 @@ class Child:
         self._node = node
         self._scope = Scope(row[0].scope.session, row[0].position(), closing)
         self._lengths = [0] * len(node.outputs)
+        self._metas: dict[int, DataMeta | None] = {}
 
     def send(self, context: DataContext | None, outputs: list[list[Buffer]], meta: DataMeta | None) -> None:
         for number, buffers in enumerate(outputs):
             out = self._node.outputs[number]
-            mine = self._node.with_override(context, out.name, meta) if context else meta
+            if buffers and context and number not in self._metas:
+                self._metas[number] = self._node.with_override(context, out.name, meta)
+            mine = self._metas.get(number, meta)
             for buffer in buffers:
                 self._node.emit_data(out, Position(self._scope, self._lengths[number], None), buffer, mine)
                 self._lengths[number] += 1

@@ -8,7 +8,7 @@ from server.flow.run.calls import Outcome
 from server.flow.run.stream import Stream, StreamCall, StreamNode
 from server.flow.run.streams import Position, Row, RowKind, Scope, TokenKind, error_of, kind_of, token_at
 from server.flow.status import StatusCode
-from server.flow.unitapi import Buffer
+from server.flow.unitapi import Buffer, DataMeta
 
 
 class CollapseStream(Stream):
@@ -31,6 +31,7 @@ class CollapseStream(Stream):
             self.note_inputs(row)
         elif kind is RowKind.ERROR:
             self._error = self._error or error_of(row)
+            self.node.note_sink_error(row)
         if kind is RowKind.DATA:
             self.rows.append(row)
         else:
@@ -44,27 +45,26 @@ class CollapseStream(Stream):
         self.is_ready = False
         if self.busy or self.is_over or not self.node.may_run(self) or self.node.park(self):
             return None
-        if self._error is None and self.rows and (self._complete or not self.node.description.collapse_all):
+        goes_on = self._error is None and not self.refused
+        if goes_on and self.rows and (self._complete or not self.node.description.collapse_all):
             rows = list(self.rows)
             self.rows.clear()
             return self._call(rows, None, None)
         if not self._complete:
             return None
-        if self._error is not None or not self.opened:
-            self._drop_rows()
-            self._leave()
-            return None
-        if self.node.has("data_post"):
+        if self.opened and self.node.has("data_post"):
             return self._call([], None, None)
         self._leave()
         return None
 
     def results(self, call: StreamCall, outputs: list[list[Buffer]]) -> None:
         self.note_inputs(call.rows[-1])
+        if self.refused or call.outcome.code not in (StatusCode.SUCCESS, StatusCode.CONTINUE):
+            # one failed call of several is the result of them all
+            self._error = next((buffer for buffers in outputs for buffer in buffers), None)
+            return
         for mine, buffers in zip(self._outputs_so_far, outputs, strict=True):
             mine.extend(buffers)
-            if buffers and buffers[0].has_error() and self.refused:
-                self._error = buffers[0]
 
     def go_on(self) -> None:
         self.schedule()
@@ -81,6 +81,7 @@ class CollapseStream(Stream):
         self.rows.clear()
 
     def _leave(self) -> None:
+        self._drop_rows()
         for out, buffers in zip(self.node.outputs, self._outputs_so_far, strict=True):
             if len(buffers) > 1:
                 words = f"should generate one buffer for one stream collapse, {len(buffers)} came"
@@ -89,13 +90,16 @@ class CollapseStream(Stream):
         self.node.forget(self)
         self.node.deliver(self)
 
-    def send(self) -> None:
+    def send(self, decided: dict[int, DataMeta | None]) -> None:
+        """`decided`: the metas of the streams that leave, by port; the first result decides them (spec 4.3)."""
         parent = self.scope.parent
         assert parent is not None
         node = self.node
         for number, out in enumerate(node.outputs):
-            meta = node.with_override(self.context, out.name, self.meta)
             buffers = self._outputs_so_far[number]
+            if buffers and self._error is None and number not in decided:
+                decided[number] = node.with_override(self.context, out.name, self.meta)
+            meta = decided.get(number, self.meta)
             if self.scope.closing:
                 out.emit(token_at(TokenKind.END, parent, meta))
             elif self._error is not None:
@@ -115,6 +119,7 @@ class _Order:
     def __init__(self) -> None:
         self.next = 0
         self.finished: dict[int, CollapseStream] = {}
+        self.metas: dict[int, DataMeta | None] = {}
         self.streams: dict[int, CollapseStream] = {}
 
 
@@ -147,7 +152,7 @@ class CollapseNode(StreamNode):
         order.streams.pop(place.index, None)
         while (ready := order.finished.pop(order.next, None)) is not None:
             order.next += 1
-            ready.send()
+            ready.send(order.metas)
             if ready.scope.closing:
                 del self._orders[place.scope]
         if (following := order.streams.get(order.next)) is not None:

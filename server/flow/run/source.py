@@ -82,8 +82,8 @@ class Feed(Stream):
     def has_ended(self) -> None:
         session = self.scope.session
         for number, out in enumerate(self.node.outputs):
-            meta = self.node.with_override(self.context, out.name, self.meta)
-            out.emit(token_at(TokenKind.END, Position(self.scope, self.lengths[number], None), meta))
+            place = Position(self.scope, self.lengths[number], None)
+            out.emit(token_at(TokenKind.END, place, self.out_meta(number, self.meta)))
         self.node.forget(self)
         session.release()
 

@@ -105,6 +105,7 @@ class Stream:
         self.last_place: Position | None = None
         self.meta: DataMeta | None = None
         self.lengths = [0] * len(node.outputs)
+        self._out_metas: dict[int, DataMeta | None] = {}
         scope.session.pending += 1
 
     def add(self, row: Row) -> None:
@@ -186,11 +187,20 @@ class Stream:
 
     def emit_outputs(self, outputs: list[list[Buffer]], rows: list[Row], meta: DataMeta | None) -> None:
         for number, (out, buffers) in enumerate(zip(self.node.outputs, outputs, strict=True)):
-            mine = self.node.with_override(self.context, out.name, meta)
+            mine = self.out_meta(number, meta)
             for index, buffer in enumerate(buffers):
                 # as many out as in: each takes the place of its own input, else that of the last one
                 outer = rows[index][0].outer if len(buffers) == len(rows) else self._last_outer()
                 self.node.emit_data(out, self._next_place(number, outer), buffer, mine)
+
+    def out_meta(self, number: int, meta: DataMeta | None) -> DataMeta | None:
+        """That of the stream that leaves by a port; the unit's first output decides it (spec 4.3)."""
+        if number in self._out_metas:
+            return self._out_metas[number]
+        mine = self.node.with_override(self.context, self.node.outputs[number].name, meta)
+        if self.opened:
+            self._out_metas[number] = mine
+        return mine
 
     def note_inputs(self, row: Row) -> DataMeta | None:
         self.last_place = row[0].position()
@@ -211,7 +221,7 @@ class Stream:
         meta = self.note_inputs(row)
         for number, out in enumerate(self.node.outputs):
             place = Position(self.scope, self.lengths[number], row[0].outer)
-            out.emit(token_at(TokenKind.END, place, self.node.with_override(self.context, out.name, meta)))
+            out.emit(token_at(TokenKind.END, place, self.out_meta(number, meta)))
         self.node.forget(self)
         self.node.done([row])
         self.scope.session.release()
