@@ -1,6 +1,8 @@
 """A flow, and the event loop that it lives on, for programs that have none of their own."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
@@ -20,6 +22,8 @@ from server.flow.unitapi import SessionContext
 
 GRACE_SECONDS = 1.0
 """What `stop` leaves to what is in flight (spec 1.5)."""
+LOOK_SECONDS = 0.5
+"""How often a flow looks whether its program has failed."""
 
 Result = TypeVar("Result")
 
@@ -30,7 +34,9 @@ class FlowThread:
     def __init__(self, plan: Plan, makers: Mapping[str, UnitMaker]) -> None:
         self.end: Future[FlowEnd] = Future()
         """Set when the flow has ended by itself, cancelled when it was stopped."""
+        self._pid = os.getpid()
         self._loop = uvloop.new_event_loop()
+        self._loop.call_later(LOOK_SECONDS, self._look_at_program)
         self._thread = threading.Thread(target=self._run, name="flow-loop", daemon=True)
         self._thread.start()
         self._flow = Flow(plan, OwnListeners(), FlowLimits(), makers)
@@ -49,18 +55,31 @@ class FlowThread:
         return self._flow.begin(context)
 
     def stop(self) -> None:
-        """Ends the flow, closes its units and ends the thread. Again and from anywhere, it does nothing."""
-        if self._is_closed:
+        """Ends the flow, closes its units and ends the thread. Again, or in a fork of the program, it does
+        nothing."""
+        if self._is_closed or os.getpid() != self._pid:
             return
         self._is_closed = True
         if threading.current_thread() is self._thread:
-            # dropped by the garbage collector on this very loop: nobody to wait
-            self._loop.create_task(self._stop()).add_done_callback(lambda _: self._loop.stop())
+            # dropped by the garbage collector on this very loop, or the program failed: nobody to wait
+            self._loop.create_task(self._stop()).add_done_callback(self._stopped_alone)
             return
         with suppress(RuntimeError):
             self._call(self._stop())
         self._end_thread()
         self.end.cancel()
+
+    def _stopped_alone(self, task: asyncio.Task[None]) -> None:
+        self.end.cancel()
+        self._loop.stop()
+
+    def _look_at_program(self) -> None:
+        """Stops the flow of a program that failed: threads that wait in it, or that its units have until they are
+        closed, would keep the process from ending."""
+        if not threading.main_thread().is_alive() and getattr(sys, "last_value", None) is not None:
+            self.stop()
+        elif not self._is_closed:
+            self._loop.call_later(LOOK_SECONDS, self._look_at_program)
 
     async def _start(self) -> None:
         await self._flow.start()
