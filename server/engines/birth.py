@@ -21,11 +21,14 @@ from server.engines.protocol import EngineHead, EngineSpec
 from server.engines.records import write_owner
 from server.engines.rundir import RunDir
 from server.engines.runtime import Runtime
+from server.jobs.limits import Limits
 
 
-def run_engine(spec: EngineSpec, control: socket.socket, lock: int, run_dir: RunDir, runtime: Runtime) -> None:
-    """Runs the engine until its flow has ended. The caller ends the process then, without any clean-up: threads of
-    units may run for ever."""
+def run_engine(
+    spec: EngineSpec, rations: Limits, control: socket.socket, lock: int, run_dir: RunDir, runtime: Runtime
+) -> None:
+    """Runs the engine until its flow has ended. `rations` are those that the host looks after. The caller
+    ends the process then, without any clean-up: threads of units may run for ever."""
     born_at = time.monotonic()
     os.setsid()
     _close_all_but(control.fileno(), lock)
@@ -38,6 +41,7 @@ def run_engine(spec: EngineSpec, control: socket.socket, lock: int, run_dir: Run
         attempt=spec.attempt,
         epoch=spec.epoch,
         identity=identity_of(os.getpid(), run_dir.path),
+        rations=rations,
     )
     write_owner(lock, head)
     _log_to(run_dir.engine_log(spec.job_id))

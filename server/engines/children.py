@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -11,15 +12,24 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from server.engines.cgroups import Cgroup, Cgroups
+from server.engines.confinement import confine, rations_of
+from server.engines.deaths import BIRTH_FAILED, Child, Deaths
 from server.engines.identity import identity_of, is_alive, kill_session
 from server.engines.protocol import EngineHead, EngineSpec, Exit, Refusal, Refused, Started
-from server.engines.records import forget_end, read_head, take_lock
+from server.engines.rations import Excess, Rations
+from server.engines.records import forget_end, read_head, read_head_file, take_lock
 from server.engines.rundir import RunDir, listen_unix
+from server.engines.tree import kill_tree
+from server.jobs.limits import Limits
 
 _PR_SET_CHILD_SUBREAPER = 36
 
-Birth = Callable[[EngineSpec, socket.socket, int], None]
-"""Runs in the forked child: the spec, the listening control socket, the lock's descriptor."""
+log = logging.getLogger("host")
+
+Birth = Callable[[EngineSpec, Limits, socket.socket, int], None]
+"""Runs in the forked child: the spec, what of its limits the host looks after, the listening control socket, the
+lock's descriptor."""
 
 
 def become_subreaper() -> None:
@@ -28,13 +38,24 @@ def become_subreaper() -> None:
 
 
 class Children:
-    def __init__(self, run_dir: RunDir, birth: Birth) -> None:
+    def __init__(self, run_dir: RunDir, birth: Birth, cgroups: Cgroups | None) -> None:
         self._run_dir = run_dir
         self._birth = birth
-        self._alive: dict[int, EngineHead] = {}
+        self._cgroups = cgroups
+        self._alive: dict[int, Child] = {}
         self._exits: dict[str, Exit] = {}
+        self._rations = Rations()
+        self._excesses: dict[int, Excess] = {}
         self._epoch = 0
-        self._oom_kills = _oom_kills()
+        self._deaths = Deaths(run_dir)
+        for path in run_dir.engines.glob("*.lock"):
+            self._inherit(path)
+
+    def _inherit(self, lock: Path) -> None:
+        """Engines of an earlier host have to keep to their limits too."""
+        head = read_head_file(lock)
+        if head is not None and is_alive(head.identity):
+            self._rations.watch(head)
 
     def start(self, spec: EngineSpec) -> Started | Refused:
         """Forks the engine of `spec`. The same attempt again is answered as before."""
@@ -60,6 +81,7 @@ class Children:
             except OSError as error:
                 return Refused(reason=f"the engine's lock cannot be made: {error}")
             if lock is not None:
+                self._clear_cgroups(spec.job_id)
                 return lock
             head = read_head(self._run_dir, spec.job_id)
             if head is not None and is_alive(head.identity):
@@ -70,6 +92,7 @@ class Children:
             if head is not None:
                 # a process that the dead engine forked still holds its lock
                 kill_session(head.identity)
+                self._clear_cgroups(spec.job_id)
             time.sleep(0.01)
         return Refused(reason=f"{path} is held by another process", kind=Refusal.RUNNING)
 
@@ -78,6 +101,7 @@ class Children:
         self._exits.pop(spec.job_id, None)
         forget_end(self._run_dir, spec.job_id)
         self._run_dir.of_engine(spec.job_id, "http").unlink(missing_ok=True)
+        rations, group = self._confinement_of(spec)
         # listening before the fork, so that a client can connect as soon as it knows of the engine
         control = listen_unix(self._run_dir.of_engine(spec.job_id, "sock"))
         with control:
@@ -85,44 +109,96 @@ class Children:
             sys.stderr.flush()
             pid = os.fork()
             if pid == 0:
-                self._run_child(spec, control, lock)
+                self._run_child(spec, rations, group, control, lock)
         identity = identity_of(pid, self._run_dir.path)
-        self._alive[pid] = EngineHead(
+        head = EngineHead(
             job_id=spec.job_id,
             incarnation=spec.incarnation,
             attempt=spec.attempt,
             epoch=spec.epoch,
             identity=identity,
+            rations=rations,
         )
+        self._alive[pid] = Child(head, group, self._deaths.log_size(spec.job_id))
+        self._rations.watch(head)
         return Started(identity=identity)
 
-    def _run_child(self, spec: EngineSpec, control: socket.socket, lock: int) -> None:
+    def _confinement_of(self, spec: EngineSpec) -> tuple[Limits, Cgroup | None]:
+        if self._cgroups is None:
+            return rations_of(spec.limits, ()), None
+        group = self._cgroups.make(spec.job_id, spec.incarnation, spec.attempt, spec.limits)
+        return rations_of(spec.limits, group.controllers), group
+
+    def _run_child(
+        self, spec: EngineSpec, rations: Limits, group: Cgroup | None, control: socket.socket, lock: int
+    ) -> None:
         """Never returns: whatever happens, the child must not go on as a second host."""
         try:
-            self._birth(spec, control, lock)
+            if group is not None:
+                group.enter()
+            confine(spec.limits, group.controllers if group is not None else ())
+            self._birth(spec, rations, control, lock)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
         finally:
-            os._exit(70)
+            os._exit(BIRTH_FAILED)
 
     def reap(self) -> None:
         """Takes notice of every child that has ended. Never waits."""
         while (ended := _next_ended()) is not None:
-            head = self._alive.pop(ended.si_pid, None)
-            if head is not None:
-                self._exits[head.job_id] = self._exit_of(head, ended)
+            child = self._alive.pop(ended.si_pid, None)
+            if child is not None:
+                self._exits[child.head.job_id] = self._exit_of(child, ended)
+                self._rations.forget(ended.si_pid)
+                if child.group is not None and self._cgroups is not None:
+                    self._cgroups.end(child.group)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(ended.si_pid, 0)
         self._kill_orphans()
+        if self._cgroups is not None:
+            self._cgroups.tidy()
 
-    def _exit_of(self, head: EngineHead, ended: os.waitid_result) -> Exit:
-        if ended.si_code == os.CLD_EXITED:
-            return Exit(head=head, exit_code=ended.si_status, signal=None, out_of_memory=False)
-        kills, self._oom_kills = self._oom_kills, _oom_kills()
-        starved = ended.si_status == signal.SIGKILL and self._oom_kills > kills
-        return Exit(head=head, exit_code=None, signal=ended.si_status, out_of_memory=starved)
+    def _exit_of(self, child: "Child", ended: os.waitid_result) -> Exit:
+        excess = self._excesses.pop(ended.si_pid, None) or self._deaths.starvation(child, ended)
+        exited = ended.si_code == os.CLD_EXITED
+        return Exit(
+            head=child.head,
+            exit_code=ended.si_status if exited else None,
+            signal=None if exited else ended.si_status,
+            out_of_memory=excess is not None and excess.of_memory,
+            reason=excess.reason if excess is not None else "",
+        )
+
+    def seconds_to_next_look(self) -> float | None:
+        """When `look` wants to be called; None when there is nobody to look at."""
+        return self._rations.seconds_left
+
+    def look(self) -> None:
+        """Ends engines that take more than their limits, all that they have started included."""
+        for head, excess in self._rations.exceeded():
+            pid = head.identity.pid
+            self._rations.forget(pid)
+            if not is_alive(head.identity):
+                continue
+            log.warning("job %s is ended: %s", head.job_id, excess.reason)
+            if pid in self._alive:
+                self._excesses[pid] = excess
+            else:
+                # no child of ours: nobody will tell us how it ended
+                self._exits[head.job_id] = Exit(
+                    head=head,
+                    exit_code=None,
+                    signal=signal.SIGKILL,
+                    out_of_memory=excess.of_memory,
+                    reason=excess.reason,
+                )
+            kill_tree(head.identity)
+
+    def _clear_cgroups(self, job_id: str) -> None:
+        if self._cgroups is not None:
+            self._cgroups.clear(job_id)
 
     def _kill_orphans(self) -> None:
         # the host is a subreaper and forks engines only, engines are subreapers too: a child that is no engine was
@@ -134,7 +210,16 @@ class Children:
 
     def how_ended(self, job_id: str) -> Exit | None:
         self.reap()
-        return self._exits.get(job_id)
+        known = self._exits.get(job_id)
+        if known is None:
+            self._end_what_is_left(job_id)
+        return known
+
+    def _end_what_is_left(self, job_id: str) -> None:
+        """Of an engine that an earlier host started and that is gone."""
+        head = read_head(self._run_dir, job_id)
+        if head is not None and not is_alive(head.identity):
+            self._clear_cgroups(job_id)
 
     def acknowledge(self, job_id: str, pid: int) -> None:
         known = self._exits.get(job_id)
@@ -151,6 +236,11 @@ class Children:
         for suffix in ("sock", "http", "end", "lock"):
             self._run_dir.of_engine(job_id, suffix).unlink(missing_ok=True)
         os.close(lock)
+        self._clear_cgroups(job_id)
+
+    def close(self) -> None:
+        if self._cgroups is not None:
+            self._cgroups.close()
 
 
 def _next_ended() -> os.waitid_result | None:
@@ -167,11 +257,3 @@ def _children() -> list[int]:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()]
     except OSError:
         return []
-
-
-def _oom_kills() -> int:
-    try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

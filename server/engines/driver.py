@@ -57,11 +57,13 @@ class EngineHostGone(EngineProblem):
 
 class Exited(msgspec.Struct, frozen=True, kw_only=True):
     """The process is gone. Both `exit_code` and `signal` are None when nobody was there to see; 0 is the code of
-    an engine that said what became of its flow. `out_of_memory`: most likely killed for want of memory."""
+    an engine that said what became of its flow. `out_of_memory`: most likely for want of memory. `reason`: in
+    words, where more is known than the numbers; else ""."""
 
     exit_code: int | None
     signal: int | None
     out_of_memory: bool = False
+    reason: str = ""
 
 
 EngineNews = Ready | Failed | Ended | Exited

@@ -110,7 +110,8 @@ class Engine:
             reason = f"{StatusCode.TIMEDOUT.text}, not ready within {self._spec.start_timeout:g} seconds"
             return Failed(code=StatusCode.TIMEDOUT, message=reason)
         except Exception as error:
-            return Failed(code=StatusCode.INTERNAL, message=_unexpected(error))
+            code, message = _unexpected(error)
+            return Failed(code=code, message=message)
         if flow is None:
             return Ended(code=StatusCode.STOP, message="stopped before it was ready")
         self._flow = flow
@@ -120,7 +121,8 @@ class Engine:
         except FlowError as error:
             return Ended(code=error.code, message=str(error))
         except Exception as error:
-            return Ended(code=StatusCode.INTERNAL, message=_unexpected(error))
+            code, message = _unexpected(error)
+            return Ended(code=code, message=message)
 
     async def _open(self) -> RunningFlow:
         plan = await self._plan()
@@ -209,9 +211,10 @@ class Engine:
                 return Stopping(), ()
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: Exception) -> tuple[StatusCode, str]:
     traceback.print_exception(error)
-    return f"{StatusCode.INTERNAL.text}, {type(error).__name__}: {error}"
+    code = StatusCode.NOMEM if isinstance(error, MemoryError) else StatusCode.INTERNAL
+    return code, f"{code.text}, {type(error).__name__}: {error}"
 
 
 def _digest(plan: str) -> str:

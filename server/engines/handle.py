@@ -25,6 +25,7 @@ from server.engines.protocol import (
 )
 from server.engines.records import forget_end, read_end
 from server.engines.rundir import RunDir
+from server.engines.tree import kill_tree
 from server.jobs.events import EngineIdentity
 
 _LAST_WORDS_WITHIN = 1.0
@@ -104,7 +105,12 @@ class LocalHandle:
         with contextlib.suppress(EngineHostGone):
             answer = await self._link.ask(HowEnded(job_id=self.hello.head.job_id), start_host=False)
         if isinstance(answer, Exit) and answer.head.identity == self.identity:
-            return Exited(exit_code=answer.exit_code, signal=answer.signal, out_of_memory=answer.out_of_memory)
+            return Exited(
+                exit_code=answer.exit_code,
+                signal=answer.signal,
+                out_of_memory=answer.out_of_memory,
+                reason=answer.reason,
+            )
         # no child of this host, which therefore did not clean up after it
         await asyncio.to_thread(kill_session, self.identity)
         return Exited(exit_code=None, signal=None)
@@ -124,7 +130,7 @@ class LocalHandle:
             await self.kill()
 
     async def kill(self) -> None:
-        signal(self.identity, signals.SIGKILL)
+        await asyncio.to_thread(kill_tree, self.identity)
         await self._gone_within(_KILL_WITHIN)
 
     async def _gone_within(self, timeout: float) -> bool:

@@ -3,7 +3,7 @@
 It decides nothing and stores nothing. It owns the listening sockets, reaps its engines and remembers how they
 ended; if it dies, engines go on, and the next host takes their sockets over. Single-threaded, because it forks.
 
-    python -m server.engines.host --state-dir DIR [--runtime MODULE:CLASS]
+    python -m server.engines.host --state-dir DIR [--runtime MODULE:CLASS] [--cgroup auto|DIR]
 
 It detaches itself and prints "ready" when it answers, else what is wrong.
 """
@@ -25,6 +25,7 @@ import msgspec
 import setproctitle
 
 from server.engines.birth import run_engine
+from server.engines.cgroups import Cgroups, open_cgroups
 from server.engines.channel import Channel, Waiting
 from server.engines.children import Children, become_subreaper
 from server.engines.claims import AddressInUse, ClaimRefused, Claims
@@ -53,6 +54,7 @@ from server.engines.protocol import (
 from server.engines.records import take_lock, write_owner
 from server.engines.rundir import RunDir, listen_unix, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME, Runtime, load_runtime
+from server.jobs.limits import Limits
 
 _COLLECT_SECONDS = 1.0
 """How long a new host waits for living engines to hand over their listening sockets."""
@@ -61,12 +63,12 @@ log = logging.getLogger("host")
 
 
 class Host:
-    def __init__(self, run_dir: RunDir, runtime: Runtime, lock: int) -> None:
+    def __init__(self, run_dir: RunDir, runtime: Runtime, lock: int, cgroups: Cgroups | None) -> None:
         self._run_dir = run_dir
         self._runtime = runtime
         self._lock = lock
         self._claims = Claims(run_dir)
-        self._children = Children(run_dir, self._birth)
+        self._children = Children(run_dir, self._birth, cgroups)
         self._selector = selectors.DefaultSelector()
         self._clients: set[Channel] = set()
         self._wake, self._woken = socket.socketpair()
@@ -93,7 +95,7 @@ class Host:
 
     def serve(self) -> None:
         while self._running:
-            for key, events in self._selector.select():
+            for key, events in self._selector.select(self._children.seconds_to_next_look()):
                 if key.fileobj is self._wake:
                     with contextlib.suppress(BlockingIOError):
                         self._wake.recv(4096)
@@ -102,6 +104,7 @@ class Host:
                     self._accept()
                 else:
                     self._serve_client(key.data, events)
+            self._children.look()
 
     def _accept(self) -> None:
         try:
@@ -193,11 +196,11 @@ class Host:
         for endpoint, descriptor in zip(answer.endpoints, engine.take_descriptors(), strict=True):
             self._claims.restore(answer.job_id, endpoint, descriptor)
 
-    def _birth(self, spec: EngineSpec, control: socket.socket, lock: int) -> None:
+    def _birth(self, spec: EngineSpec, rations: Limits, control: socket.socket, lock: int) -> None:
         """In the child: become an engine and nothing but an engine."""
         signal.set_wakeup_fd(-1)
         self._forget_everything()
-        run_engine(spec, control, lock, self._run_dir, self._runtime)
+        run_engine(spec, rations, control, lock, self._run_dir, self._runtime)
 
     def _forget_everything(self) -> None:
         """Closes in the child what belongs to the host. The epoll set is shared: it is closed, never changed."""
@@ -211,6 +214,7 @@ class Host:
 
     def close(self) -> None:
         signal.set_wakeup_fd(-1)
+        self._children.close()
         self._forget_everything()
 
 
@@ -248,6 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m server.engines.host")
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--runtime", default=DEFAULT_RUNTIME)
+    parser.add_argument("--cgroup", default="", help="directory for engines' cgroups, or auto; none without it")
     options = parser.parse_args()
     _detach()
     run_dir = RunDir(options.state_dir)
@@ -261,7 +266,7 @@ def main() -> None:
     raise_descriptor_limit()
     runtime = load_runtime(options.runtime)
     runtime.warm_up()
-    host = Host(run_dir, runtime, lock)
+    host = Host(run_dir, runtime, lock, open_cgroups(options.cgroup, run_dir))
     host.prepare()
     _freeze()
     _say("ready")

@@ -26,9 +26,9 @@ _NO_HOST = (ConnectionError, FileNotFoundError)
 
 
 class HostLink:
-    def __init__(self, run_dir: RunDir, runtime: str) -> None:
+    def __init__(self, run_dir: RunDir, runtime: str, cgroup: str) -> None:
         self._run_dir = run_dir
-        self._runtime = runtime
+        self._options = ["--runtime", runtime, "--cgroup", cgroup]
         self._line: Line | None = None
         self._turn = asyncio.Lock()
 
@@ -77,7 +77,7 @@ class HostLink:
         except _NO_HOST:
             if not start_host:
                 raise
-        await asyncio.to_thread(_start_host, self._run_dir, self._runtime)
+        await asyncio.to_thread(_start_host, self._run_dir, self._options)
         async with asyncio.timeout(_ANSWERS_WITHIN):
             while True:
                 try:
@@ -98,11 +98,10 @@ class HostLink:
             await line.closed()
 
 
-def _start_host(run_dir: RunDir, runtime: str) -> None:
+def _start_host(run_dir: RunDir, options: list[str]) -> None:
     """Returns when the host answers, or another one is about to. Raises: EngineHostGone."""
     run_dir.create()
-    command = [sys.executable, "-m", "server.engines.host"]
-    options = ["--state-dir", str(run_dir.state_dir), "--runtime", runtime]
+    command = [sys.executable, "-m", "server.engines.host", "--state-dir", str(run_dir.state_dir)]
     with (
         open(run_dir.logs / "host.log", "ab") as log,
         subprocess.Popen(  # noqa: S603 (our own program)

@@ -29,6 +29,14 @@ def _stat_fields(pid: int) -> list[bytes] | None:
     return stat[stat.rindex(b")") + 2 :].split()
 
 
+def start_time_of(pid: int, *, living: bool = False) -> int | None:
+    """When the process that is `pid` now was started; None when there is none, or with `living` only a zombie."""
+    fields = _stat_fields(pid)
+    if fields is None or (living and fields[_STATE] in (b"Z", b"X")):
+        return None
+    return int(fields[_START_TIME])
+
+
 def identity_of(pid: int, run_dir: Path | str) -> EngineIdentity:
     """Who `pid` is now. Raises: ProcessLookupError, when there is no such process."""
     fields = _stat_fields(pid)

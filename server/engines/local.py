@@ -41,11 +41,12 @@ _LISTED_AT_ONCE = 64
 class LocalDriver:
     """One per runner and state directory. Starts the engine host when it is first needed, or needed again."""
 
-    def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME) -> None:
+    def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME, cgroup: str = "") -> None:
+        """`cgroup` as `engine.cgroup` in the configuration; for a host that this driver starts."""
         raise_descriptor_limit()
         self._run_dir = RunDir(state_dir)
-        self._runtime = runtime
-        self._link = HostLink(self._run_dir, runtime)
+        self._runtime, self._cgroup = runtime, cgroup
+        self._link = HostLink(self._run_dir, runtime, cgroup)
         self._handles: list[LocalHandle] = []
         self._neighbours: dict[str, LocalDriver] = {}
         self._next_door: dict[str, LocalDriver] = {}  # where the engine of a job is at home, if not here
@@ -89,7 +90,7 @@ class LocalDriver:
         if known is None or known.run_dir == str(self._run_dir.path) or not is_alive(known):
             return None
         state_dir = Path(known.run_dir).parent
-        return self._neighbours.setdefault(known.run_dir, LocalDriver(state_dir, self._runtime))
+        return self._neighbours.setdefault(known.run_dir, LocalDriver(state_dir, self._runtime, self._cgroup))
 
     async def _leave_next_door(self, job_id: str) -> None:
         """Frees the job's ports there. A host that is gone holds none."""

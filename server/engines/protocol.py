@@ -12,6 +12,7 @@ from msgspec.msgpack import Decoder
 
 from server.flow.counters import NodeCounters, Stall
 from server.jobs.events import EngineIdentity
+from server.jobs.limits import NO_LIMITS, Limits
 
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes: more than any graph with its plan that the API accepts."""
@@ -41,16 +42,19 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bytes: int = 64 * 1024 * 1024
     start_timeout: float = 60.0
     stop_grace: float = 5.0
+    limits: Limits = NO_LIMITS
 
 
 class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
-    """Which attempt of which job a process is: the content of an engine's lock file."""
+    """Which attempt of which job a process is: the content of an engine's lock file. `rations` are limits that no
+    cgroup enforces, so that the host looks after them."""
 
     job_id: str
     incarnation: int
     attempt: int
     epoch: int
     identity: EngineIdentity
+    rations: Limits = NO_LIMITS
 
 
 class ClaimedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +124,14 @@ class Claimed(Message, frozen=True, tag="claimed"):
 
 
 class Exit(Message, frozen=True, tag="exit"):
-    """How a child of the host ended: `exit_code`, or the `signal` that killed it. `out_of_memory`: the kernel
-    killed a process for want of memory at that time, so this one most likely."""
+    """How a child of the host ended: `exit_code`, or the `signal` that killed it. `out_of_memory`: most likely for
+    want of memory, its own limit's or the machine's. `reason`: in words, where more is known than the number."""
 
     head: EngineHead
     exit_code: int | None
     signal: int | None
     out_of_memory: bool
+    reason: str = ""
 
 
 class NotKnown(Message, frozen=True, tag="not-known"):
