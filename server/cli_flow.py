@@ -10,6 +10,29 @@ _OUTPUT = click.option(
     "-o", "--output-format", type=click.Choice(["text", "json"]), default="text", help="How to print."
 )
 
+
+def _named(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Raises: BadParameter, for what is not NAME=VALUE and for a name given twice."""
+    named: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{each!r} is not NAME=VALUE")
+        if name in named:
+            raise click.BadParameter(f"{name!r} is given twice")
+        named[name] = value
+    return named
+
+
+_ARGS = click.option(
+    "--arg",
+    "args",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_named,
+    help="Value of an argument that the graph declares under [args]; may be repeated.  [default: the graph's]",
+)
+
 _FOLDER = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to make it.  [default: here]"
 )
@@ -27,6 +50,7 @@ def flow() -> None:
 
 @flow.command(name="run")
 @_GRAPH
+@_ARGS
 @click.option("--grace", type=click.FloatRange(0), default=60, show_default=True, help="Seconds to drain.")
 @click.option(
     "--report",
@@ -42,20 +66,23 @@ def flow() -> None:
     show_default=True,
     help="What of the units' log lines to show.",
 )
-def run_flow(graph: Path, grace: float, report: float, log_level: str) -> int:
-    """Run GRAPH in this process until it ends. Ctrl-C: requests in flight finish; again: end at once.
+def run_flow(graph: Path, args: dict[str, str], grace: float, report: float, log_level: str) -> int:
+    """Run GRAPH in this process until it ends. Ctrl-C: nothing new is taken and what is in flight finishes; again:
+    end at once.
 
-    Exit code 0 when it succeeded or was drained, 1 when it failed, 2 when it could not be built.
+    Exit code 0 when it succeeded or was drained, 1 when it failed or could not be drained in time, 2 when it could
+    not be built.
     """
     from server.flow.commands.run import run
 
-    return run(graph, grace=grace, report_seconds=report, log_level=log_level)
+    return run(graph, args, grace=grace, report_seconds=report, log_level=log_level)
 
 
 @flow.command()
 @click.argument("graphs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_ARGS
 @_OUTPUT
-def check(graphs: tuple[Path, ...], output_format: str) -> int:
+def check(graphs: tuple[Path, ...], args: dict[str, str], output_format: str) -> int:
     """Say everything that is wrong with GRAPHS, without running them.
 
     Exit code 0 when nothing is, 1 when something is, 2 when a file cannot be read.
@@ -63,18 +90,19 @@ def check(graphs: tuple[Path, ...], output_format: str) -> int:
     from server.flow.commands.check import check as run
 
     _end_with_reader()
-    return run(graphs, as_json=output_format == "json")
+    return run(graphs, args, as_json=output_format == "json")
 
 
 @flow.command()
 @_GRAPH
+@_ARGS
 @click.option("--dot", is_flag=True, help="Print DOT for a picture: ... --dot | dot -Tsvg")
-def show(graph: Path, dot: bool) -> int:
+def show(graph: Path, args: dict[str, str], dot: bool) -> int:
     """Show the nodes of GRAPH: units, ports, batch and queue sizes, where inputs are matched."""
     from server.flow.commands.show import show as run
 
     _end_with_reader()
-    return run(graph, as_dot=dot)
+    return run(graph, args, as_dot=dot)
 
 
 @flow.command()

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from server.flow.counters import NodeCounters, Stall, counters_of
+from server.flow.drain import drain
 from server.flow.http.front import HttpFront, open_words
 from server.flow.http.services import Services
 from server.flow.limits import FlowLimits
@@ -75,6 +76,7 @@ class Flow:
         self._watch: asyncio.Task[None] | None = None
         self._stall_watch: StallWatch | None = None
         self._stall_task: asyncio.Task[None] | None = None
+        self._is_running = False
         self._is_stopped = False
 
     @property
@@ -122,9 +124,15 @@ class Flow:
         assert self._end is not None
         return self._end
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions that began at the graph's sources, requests included, are not through yet."""
+        return sum(source.sessions for source in self._sources())
+
     async def stop(self, grace: float) -> None:
-        """No new requests; those in flight may finish within `grace` seconds, the rest is answered 503. Then
-        units are closed. Returns in bounded time whatever units do: their threads end with the process."""
+        """No new requests, and nothing more from source units. What is in flight may finish within `grace`
+        seconds; after that requests are answered 503 and data is dropped. Then units are closed. Returns in
+        bounded time whatever units do: their threads end with the process."""
         if self._is_stopped:
             return
         self._is_stopped = True
@@ -132,13 +140,15 @@ class Flow:
         for task in (self._watch, self._stall_task):
             if task is not None:
                 task.cancel()
+        for source in self._sources():
+            source.drain()
         if self._front is not None:
             await self._front.close(grace)
+        if self._is_running and self._end is None:
+            await drain(self._nodes.values(), self._scheduler, deadline)
         self._scheduler.stop()
         for node in self._nodes.values():
-            if isinstance(node, SourceNode):
-                node.stop()
-            elif isinstance(node, InputNode):
+            if isinstance(node, InputNode):
                 node.stop(STOPPED)
         await self._settled(max(deadline, monotonic() + CLOSE_SECONDS))
         await self._close_units(max(deadline - monotonic(), CLOSE_SECONDS))
@@ -171,6 +181,7 @@ class Flow:
                 # before anybody can send: what a worker does comes some time later
                 node.room.open()
         self._scheduler.post(self._start_nodes)
+        self._is_running = True
         seconds = Configuration(self._plan.settings).get_float("graph.stall-seconds", self._limits.stall_seconds)
         if seconds > 0:
             self._stall_watch = StallWatch(self._nodes, self._scheduler, seconds)
@@ -211,6 +222,9 @@ class Flow:
     def _input_node(self) -> InputNode | None:
         return next((node for node in self._nodes.values() if isinstance(node, InputNode)), None)
 
+    def _sources(self) -> list[SourceNode]:
+        return [node for node in self._nodes.values() if isinstance(node, SourceNode)]
+
     def _sources_can_end(self) -> bool:
         if self.endpoints or self._input_node() is not None:
             return False
@@ -219,7 +233,7 @@ class Flow:
     async def _watch_sources(self) -> None:
         """The flow has ended well once every source has begun something, all of it is through, and nothing
         new came for a while: a source that opens one session after the other is between two of them."""
-        sources = [node for node in self._nodes.values() if isinstance(node, SourceNode)]
+        sources = self._sources()
         seen = -1
         while True:
             await asyncio.sleep(SOURCE_LINGER_SECONDS)

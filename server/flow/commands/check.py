@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +35,12 @@ class Report:
     edges: int = 0
 
 
-def check(paths: Sequence[Path], *, as_json: bool) -> int:
-    """Prints what is wrong with each graph.
+def check(paths: Sequence[Path], args: Mapping[str, str], *, as_json: bool) -> int:
+    """Prints what is wrong with each graph. `args` are values for what each declares under `[args]`.
 
     Returns: 0 when all are right, 1 when a graph has problems, 2 when a file cannot be read.
     """
-    reports = [examine_file(path) for path in paths]
+    reports = [examine_file(path, args) for path in paths]
     if as_json:
         print(json.dumps([_plain(report) for report in reports], indent=2, ensure_ascii=False))
     else:
@@ -49,13 +49,13 @@ def check(paths: Sequence[Path], *, as_json: bool) -> int:
     return max(report.exit_code for report in reports)
 
 
-def examine_file(path: Path) -> Report:
+def examine_file(path: Path, args: Mapping[str, str]) -> Report:
     try:
         file = read_graph_file(path)
     except FlowError as error:
         return Report(str(path), UNREADABLE, (Problem(Place(str(path)), error.code, str(error)),))
     with collected_warnings() as messages:
-        examined = examine_graph(file.text, file.format)
+        examined = examine_graph(file.text, file.format, args=args)
     warnings = tuple(messages)
     if examined.plan is not None:
         plan = examined.plan

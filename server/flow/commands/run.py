@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, strftime
@@ -29,12 +29,13 @@ SUCCEEDED, FAILED, NOT_BUILT, INTERRUPTED = 0, 1, 2, 130
 _REDRAW_SECONDS = 0.5
 
 
-def run(path: Path, *, grace: float, report_seconds: float, log_level: str) -> int:
-    """Runs the graph at `path`. `grace` is how long requests in flight may take after the first SIGINT or
-    SIGTERM; a second one ends the process at once. In a pipe, counters are written every `report_seconds`
-    (0 = only at the end).
+def run(path: Path, args: Mapping[str, str], *, grace: float, report_seconds: float, log_level: str) -> int:
+    """Runs the graph at `path`. `args` are values for its `[args]`. `grace` is how long what is in flight may take
+    after the first SIGINT or SIGTERM; a second one ends the process at once. In a pipe, counters are written every
+    `report_seconds` (0 = only at the end).
 
-    Returns: 0 when the flow succeeded or was drained, 1 when it failed, 2 when it could not be built.
+    Returns: 0 when the flow succeeded or was drained, 1 when it failed or was cut off, 2 when it could not be
+    built.
     """
     screen = Screen()
     try:
@@ -44,7 +45,7 @@ def run(path: Path, *, grace: float, report_seconds: float, log_level: str) -> i
         return NOT_BUILT
     _log_to(screen, log_level)
     try:
-        plan = compile_graph(file.text, file.format)
+        plan = compile_graph(file.text, file.format, args=args)
     except FlowError as error:
         place, text = located(error, file, line_map(file))
         screen.line(f"{place}: {text}")
@@ -107,7 +108,9 @@ class _Run:
             with suppress(asyncio.CancelledError):
                 await reporter
         self._last_words(flow, end)
-        return SUCCEEDED if end is None or end.code is StatusCode.SUCCESS else FAILED
+        if end is None:
+            return FAILED if flow.sessions else SUCCEEDED
+        return SUCCEEDED if end.code is StatusCode.SUCCESS else FAILED
 
     def _signalled(self) -> None:
         if self._stop_wanted.is_set():
@@ -115,7 +118,8 @@ class _Run:
             # units may be in calls that never return, and nothing that is left to do could be relied on
             os._exit(INTERRUPTED)
         self._stop_wanted.set()
-        self._screen.line("no new requests; those in flight finish; once more ends it at once")
+        words = f"what is in flight finishes, within {self._grace:g} s; once more ends it at once"
+        self._screen.line(f"nothing new is taken; {words}")
 
     async def _until_end(self, flow: Flow) -> FlowEnd | None:
         """How the flow ended by itself; None when it was told to."""
@@ -145,7 +149,10 @@ class _Run:
         self._screen.table(())
         self._write_counters(flow)
         seconds = monotonic() - self._began
-        if end is None:
+        if end is None and flow.sessions:
+            words = f"{flow.sessions} sessions were not through when the {self._grace:g} s to drain were over"
+            self._screen.line(f"cut off after {seconds:.1f} s: {words}")
+        elif end is None:
             self._screen.line(f"drained after {seconds:.1f} s")
         elif end.code is StatusCode.SUCCESS:
             self._screen.line(f"succeeded after {seconds:.1f} s")

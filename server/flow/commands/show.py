@@ -1,7 +1,7 @@
 """`flow show`: a compiled graph as text or as a picture's DOT."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from server.flow.commands.graph_file import line_map, located, read_graph_file
@@ -12,15 +12,18 @@ from server.flow.run.sizes import batch_size, external_capacity, queue_size
 from server.flow.status import FlowError
 
 
-def show(path: Path, *, as_dot: bool) -> int:
-    """Prints the graph. Returns: 0, or 2 when it cannot be built."""
+def show(path: Path, args: Mapping[str, str], *, as_dot: bool) -> int:
+    """Prints the graph, with `args` for what it declares under `[args]`.
+
+    Returns: 0, or 2 when it cannot be built.
+    """
     try:
         file = read_graph_file(path)
     except FlowError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 2
     try:
-        plan = compile_graph(file.text, file.format)
+        plan = compile_graph(file.text, file.format, args=args)
     except FlowError as error:
         place, text = located(error, file, line_map(file))
         print(f"{place}: {text}", file=sys.stderr)

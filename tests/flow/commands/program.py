@@ -56,13 +56,20 @@ class RunningFlow:
 
 @contextmanager
 def running(graph: Path, port: int, *options: str, cwd: Path | None = None) -> Iterator[RunningFlow]:
+    """A flow that serves at `port`, from when it does."""
+    with started(graph, *options, port=port, cwd=cwd) as under_way:
+        under_way.wait_until_serving()
+        yield under_way
+
+
+@contextmanager
+def started(graph: Path, *options: str, port: int = 0, cwd: Path | None = None) -> Iterator[RunningFlow]:
     command = [str(PROGRAM), "flow", "run", str(graph), *options]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environ()
     )
     under_way = RunningFlow(process, port)
     try:
-        under_way.wait_until_serving()
         yield under_way
     finally:
         under_way.http.close()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.flow.commands.graphs import toml_graph
-from tests.flow.commands.program import flow, running
+from tests.flow.commands.program import flow, running, started
 from tests.installation import free_port
 
 DOT = """digraph slow {
@@ -99,7 +99,7 @@ def test_the_first_ctrl_c_lets_requests_in_flight_finish(tmp_path: Path, client:
         wait_for(tmp_path / "slow" / "entered")
         under_way.interrupt()
         assert under_way.process.stderr is not None
-        while not under_way.process.stderr.readline().startswith("no new requests"):
+        while not under_way.process.stderr.readline().startswith("nothing new is taken"):
             assert under_way.process.poll() is None
         refused = False
         for _ in range(200):
@@ -126,7 +126,7 @@ def test_the_second_ctrl_c_ends_it_at_once(tmp_path: Path, client: ThreadPoolExe
         wait_for(tmp_path / "slow" / "entered")
         under_way.interrupt()
         assert under_way.process.stderr is not None
-        while not under_way.process.stderr.readline().startswith("no new requests"):
+        while not under_way.process.stderr.readline().startswith("nothing new is taken"):
             assert under_way.process.poll() is None
         under_way.interrupt()
         code, errors = under_way.end()
@@ -134,6 +134,100 @@ def test_the_second_ctrl_c_ends_it_at_once(tmp_path: Path, client: ThreadPoolExe
         assert "ended at once" in errors
         with pytest.raises(httpx.TransportError):
             in_flight.result(30)
+
+
+SENDING_DESCRIPTION = FAILING_DESCRIPTION.replace('"slow"', '"sender"').replace("slow@Slow", "sender@Sender")
+
+SENDING = """
+import threading
+import time
+from pathlib import Path
+import _flowunit as modelbox
+
+HERE = Path(__file__).parent
+
+class Sender(modelbox.FlowUnit):
+    def open(self, config):
+        self.session = self.create_external_data()
+        threading.Thread(target=self.send, daemon=True).start()
+        return modelbox.Status()
+
+    def send(self):
+        count = 0
+        while True:
+            buffers = self.session.create_buffer_list()
+            buffers.push_back(str(count))
+            if not self.session.send(buffers):
+                break
+            count += 1
+            time.sleep(0.001)
+        (HERE / "sent").write_text(str(count))
+
+    def process(self, data_context):
+        for buffer in data_context.external():
+            data_context.output("out_1").push_back(buffer)
+        return modelbox.Status()
+
+    def close(self):
+        (HERE / "closed").touch()
+        return modelbox.Status()
+"""
+
+RECEIVING = """
+from pathlib import Path
+import _flowunit as modelbox
+
+HERE = Path(__file__).parent
+
+class Slow(modelbox.FlowUnit):
+    def open(self, config):
+        self.got = []
+        return modelbox.Status()
+
+    def process(self, data_context):
+        self.got += [int(str(buffer)) for buffer in data_context.input("in_1")]
+        (HERE / "entered").touch()
+        import time; time.sleep(WAIT)
+        return modelbox.Status()
+
+    def data_post(self, data_context):
+        (HERE / "received").write_text(str(self.got == list(range(len(self.got)))) + f" {len(self.got)}")
+        return modelbox.Status()
+"""
+RECEIVING_DESCRIPTION = DESCRIPTION.replace('[output.output1]\nname = "out_1"\n', "")
+SENDING_DOT = "digraph g { a[flowunit=sender]; b[flowunit=slow]; a:out_1 -> b:in_1 }"
+
+
+def sending_graph(folder: Path, wait: float) -> Path:
+    settings = unit(folder, RECEIVING_DESCRIPTION, RECEIVING.replace("WAIT", str(wait)))
+    (folder / "slow" / "sender.toml").write_text(SENDING_DESCRIPTION)
+    (folder / "slow" / "sender.py").write_text(SENDING)
+    return toml_graph(folder, SENDING_DOT, 0, settings)
+
+
+def test_ctrl_c_drains_what_source_units_sent(tmp_path: Path) -> None:
+    folder = tmp_path / "slow"
+    with started(sending_graph(tmp_path, 0.005)) as under_way:
+        wait_for(folder / "entered")
+        under_way.interrupt()
+        code, errors = under_way.end()
+    assert code == 0
+    assert errors.splitlines()[-1].startswith("drained after ")
+    # in order, all of it, then the end of the stream; and no send was taken any more
+    assert (folder / "received").read_text() == f"True {(folder / 'sent').read_text()}"
+    assert (folder / "closed").exists()
+
+
+def test_what_cannot_be_drained_in_time_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "slow"
+    with started(sending_graph(tmp_path, 0.5), "--grace", "0.1") as under_way:
+        wait_for(folder / "entered")
+        under_way.interrupt()
+        code, errors = under_way.end()
+    assert code == 1
+    assert "cut off after" in errors
+    assert "1 sessions were not through when the 0.1 s to drain were over" in errors
+    assert (folder / "closed").exists()
 
 
 def test_a_flow_that_fails_says_why(tmp_path: Path) -> None:
