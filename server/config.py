@@ -13,12 +13,15 @@ import msgspec
 import tomli
 
 from server.errors import StartError
+from server.flow.limits import FlowLimits
 from server.jobs.limits import Limits
 from server.jobs.options import Attempts, HealthySeconds, Restart, RestartPolicy, Seconds, Share
 
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Pause = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+"""Seconds; none at all would be no time to do it in."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +82,16 @@ class EngineSection(Section, frozen=True, kw_only=True):
 
 class FlowSection(Section, frozen=True, kw_only=True):
     max_request_bytes: Count = 100 * 1024 * 1024
+    max_header_bytes: Count = 64 * 1024
+    request_seconds: Pause = 60.0
+
+    @property
+    def limits(self) -> FlowLimits:
+        return FlowLimits(
+            max_request_bytes=self.max_request_bytes,
+            max_header_bytes=self.max_header_bytes,
+            request_seconds=self.request_seconds,
+        )
 
 
 class Config(Section, frozen=True, kw_only=True):

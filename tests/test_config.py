@@ -102,3 +102,10 @@ def test_a_bad_variable_is_told_by_name() -> None:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="No such file"):
         load_config(tmp_path / "none.toml", {}, {})
+
+
+def test_the_flow_section_is_the_limits_of_flows(tmp_path: Path) -> None:
+    text = "[flow]\nmax_request_bytes = 1\nmax_header_bytes = 2\nrequest_seconds = 3.5\n"
+    limits = load_config(write(tmp_path, text), {}, {}).flow.limits
+    assert (limits.max_request_bytes, limits.max_header_bytes, limits.request_seconds) == (1, 2, 3.5)
+    assert "request_seconds" in refusal(tmp_path, "[flow]\nrequest_seconds = 0\n")

@@ -126,7 +126,7 @@ class Engine:
 
     async def _open(self) -> RunningFlow:
         plan = await self._plan()
-        flow = self._runtime.flow(plan, self._listeners, self._spec.max_request_bytes)
+        flow = self._runtime.flow(plan, self._listeners, self._spec.flow_limits)
         await flow.open()
         return flow
 

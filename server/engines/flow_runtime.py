@@ -2,8 +2,9 @@
 
 import importlib
 
-from server.flow.flow import Flow, FlowLimits
+from server.flow.flow import Flow
 from server.flow.graph import compile_graph
+from server.flow.limits import FlowLimits
 from server.flow.listeners import Listeners
 from server.flow.plan import Plan
 from server.flow.units import BUILTIN
@@ -27,7 +28,8 @@ class FlowRuntime:
             importlib.import_module(unit.entry.partition(":")[0])
 
     def compile(self, graph_format: str, source: str) -> Plan:
-        return compile_graph(source, graph_format)
+        # a job has no arguments: what the graph declares under [args] has its defaults
+        return compile_graph(source, graph_format, args={})
 
-    def flow(self, plan: Plan, listeners: Listeners, max_request_bytes: int) -> Flow:
-        return Flow(plan, listeners, FlowLimits(max_request_bytes=max_request_bytes))
+    def flow(self, plan: Plan, listeners: Listeners, limits: FlowLimits) -> Flow:
+        return Flow(plan, listeners, limits)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.msgpack import Decoder
 
 from server.flow.counters import NodeCounters, Stall
+from server.flow.limits import FlowLimits
 from server.jobs.events import EngineIdentity
 from server.jobs.limits import NO_LIMITS, Limits
 
@@ -39,7 +40,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     graph_format: str
     source: str
     plan: str | None = None
-    max_request_bytes: int = 64 * 1024 * 1024
+    flow_limits: FlowLimits = FlowLimits()
     start_timeout: float = 60.0
     stop_grace: float = 5.0
     limits: Limits = NO_LIMITS

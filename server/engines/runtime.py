@@ -4,6 +4,7 @@ import importlib
 from typing import Protocol
 
 from server.flow.counters import NodeCounters, Stall
+from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.plan import Plan
 from server.flow.status import StatusCode
@@ -43,7 +44,7 @@ class Runtime(Protocol):
     def compile(self, graph_format: str, source: str) -> Plan:
         """Called in a thread of the engine. Raises: server.flow.status.FlowError."""
 
-    def flow(self, plan: Plan, listeners: Listeners, max_request_bytes: int) -> RunningFlow: ...
+    def flow(self, plan: Plan, listeners: Listeners, limits: FlowLimits) -> RunningFlow: ...
 
 
 def load_runtime(name: str) -> Runtime:

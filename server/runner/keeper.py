@@ -218,7 +218,7 @@ class Keeper:
             graph_format=graph.format,
             source=graph.source,
             plan=graph.plan,
-            max_request_bytes=self._config.flow.max_request_bytes,
+            flow_limits=self._config.flow.limits,
             start_timeout=self._config.engine.start_timeout,
             stop_grace=self._config.engine.stop_grace,
             limits=job.options.limits or self._config.engine.limits,

@@ -155,3 +155,20 @@ def test_a_failed_create_leaves_its_port_free(installation: Installation) -> Non
         good = installation.create(f"good-{n}", echo_flow(port))
         assert good.status_code == 201, good.text
         assert installation.delete(f"good-{n}").status_code == 204
+
+
+def test_the_flow_section_of_the_configuration_holds_for_jobs(sqlite_installation: Installation) -> None:
+    installation = sqlite_installation
+    conf = installation.state_dir.with_suffix(".toml")
+    conf.write_text("[flow]\nmax_request_bytes = 10\nmax_header_bytes = 2000\nrequest_seconds = 0.3\n")
+    installation.options += ["--conf", str(conf)]
+    installation.start()
+    port = free_port()
+    assert installation.create("small", echo_flow(port)).status_code == 201
+    assert ask(port, body=b"12345678901").status_code == 413
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX: " + b"y" * 3000 + b"\r\n\r\n")
+        assert b" 431 " in client.recv(1000)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        assert b" 408 " in client.recv(1000)

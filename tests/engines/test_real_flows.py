@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from server.engines.driver import EngineSpec, Failed, Ready
 from server.engines.handle import LocalHandle
@@ -112,3 +113,13 @@ async def test_flows_share_a_port_under_a_new_host(flows: LocalDriver, state_dir
     assert await asyncio.to_thread(post, client, "/a", b"1") == (200, b"1")
     assert await asyncio.to_thread(post, client, "/b", b"2") == (200, b"2")
     client.close()
+
+
+async def test_a_graph_s_arguments_have_their_defaults(flows: LocalDriver) -> None:
+    """More than ModelBox does, which fills them in `init_by_name` only (spec 1.4): a job has no other way."""
+    port = free_port()
+    source = ECHO.format(port=port, path="$x").replace(f'"http://127.0.0.1:{port}$x"', '"$where"')
+    source += f'[args.where]\ndefault = "http://127.0.0.1:{port}/example"\n'
+    ready = await next_news(await flows.start(structs.replace(spec_of("a", port, "/"), source=source)))
+    assert isinstance(ready, Ready), ready
+    assert ready.endpoints == (f"http://127.0.0.1:{port}/example",)

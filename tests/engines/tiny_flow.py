@@ -1,10 +1,12 @@
 """A runtime for engine tests: a "graph" is a JSON map of strings that says how to behave and misbehave."""
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Coroutine
@@ -14,6 +16,7 @@ from socket import socket
 from typing import Any
 
 from server.flow.counters import NodeCounters, Stall
+from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.plan import Plan
 from server.flow.status import FlowError, StatusCode
@@ -38,6 +41,7 @@ class TinyFlow:
         self._settings = settings
         self._listeners = listeners
         self._tasks: set[asyncio.Task[None]] = set()
+        self._food: list[bytearray] = []
         texts = settings.get("endpoints", "").split()
         self.endpoints = tuple(_endpoint(text) for text in texts)
 
@@ -45,6 +49,10 @@ class TinyFlow:
         settings = self._settings
         if "pids" in settings:
             self._start_processes(Path(settings["pids"]))
+        if "report" in settings:
+            _report_limits(Path(settings["report"]))
+        if "eat" in settings:
+            self._food.append(bytearray(int(settings["eat"])))
         if "open_seconds" in settings:
             await asyncio.sleep(float(settings["open_seconds"]))
         if "fail" in settings:
@@ -117,6 +125,19 @@ class TinyFlow:
         if "kill_self" in settings:
             await asyncio.sleep(0.05)
             os.kill(os.getpid(), int(settings["kill_self"]))
+        if "eat_later" in settings:
+            await asyncio.sleep(0.05)
+            self._food.append(bytearray(int(settings["eat_later"])))
+        if "child_eats" in settings:
+            eat = f"food = bytearray({settings['child_eats']}); import time; time.sleep(1000)"
+            subprocess.Popen([sys.executable, "-S", "-c", eat], start_new_session=True)
+        if "threads" in settings:
+            for _ in range(int(settings["threads"])):
+                threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        if "bad_alloc" in settings:
+            new = ctypes.CDLL("libstdc++.so.6")._Znwm
+            new.argtypes = [ctypes.c_size_t]
+            new(1 << 60)
         if "exit" in settings:
             os._exit(int(settings["exit"]))
         if "end" in settings:
@@ -128,6 +149,25 @@ class TinyFlow:
     async def stop(self, grace: float) -> None:
         if "never_stops" in self._settings:
             await asyncio.Event().wait()
+
+
+_REPORT = """
+import json, os, resource, sys
+report = {
+    "nice": os.nice(0),
+    "cpus": len(os.sched_getaffinity(0)),
+    "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    "data": resource.getrlimit(resource.RLIMIT_DATA)[0],
+    "oom_score": int(open("/proc/self/oom_score_adj").read()),
+}
+json.dump(report, sys.stdout)
+"""
+
+
+def _report_limits(path: Path) -> None:
+    """What binds a process that a unit starts."""
+    report = subprocess.run([sys.executable, "-S", "-c", _REPORT], capture_output=True, check=True).stdout
+    path.write_bytes(report)
 
 
 def _spin() -> None:
@@ -147,7 +187,7 @@ class TinyRuntime:
             raise FlowError(StatusCode.BADCONF, settings["refuse"])
         return Plan(name="tiny", nodes=(), edges=(), settings=settings)
 
-    def flow(self, plan: Plan, listeners: Listeners, max_request_bytes: int) -> TinyFlow:
+    def flow(self, plan: Plan, listeners: Listeners, limits: FlowLimits) -> TinyFlow:
         return TinyFlow(plan.settings, listeners)
 
 
