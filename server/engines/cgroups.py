@@ -8,6 +8,7 @@ Engines' groups lie in a directory of their own below one that was delegated to 
 import contextlib
 import logging
 import os
+from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from server.jobs.limits import Limits
 _CONTROLLERS = ("memory", "cpu", "pids")
 _PERIOD = 100_000
 """Microseconds over which a share of the CPU is counted."""
+
+_SWAP = "memory.swap.max"
 
 log = logging.getLogger("host")
 
@@ -75,23 +78,14 @@ class Cgroups:
         """Raises: OSError."""
         group = self.of(job_id, incarnation, attempt)
         group.path.mkdir(exist_ok=True)
-        for name, value in self._settings(limits).items():
-            _write(group.path / name, value)
+        for name, value in settings_of(limits, self.controllers).items():
+            # kernels without swap have no such file
+            if name != _SWAP or (group.path / name).exists():
+                _write(group.path / name, value)
         return group
 
     def of(self, job_id: str, incarnation: int, attempt: int) -> Cgroup:
         return Cgroup(self._root / f"{key_of(job_id)}-{incarnation}-{attempt}", self.controllers)
-
-    def _settings(self, limits: Limits) -> dict[str, str]:
-        settings: dict[str, str] = {}
-        if "memory" in self.controllers and limits.memory:
-            # all or none: a job that lost one of its processes would be neither
-            settings |= {"memory.max": str(limits.memory), "memory.oom.group": "1", "memory.swap.max": "0"}
-        if "cpu" in self.controllers and limits.cpu:
-            settings["cpu.max"] = f"{max(1000, round(limits.cpu * _PERIOD))} {_PERIOD}"
-        if "pids" in self.controllers and limits.threads:
-            settings["pids.max"] = str(limits.threads)
-        return settings
 
     def clear(self, job_id: str) -> None:
         """Ends and removes whatever groups are left of a job that has no engine."""
@@ -107,11 +101,29 @@ class Cgroups:
     def tidy(self) -> None:
         self._leftover = [group for group in self._leftover if not group.remove()]
 
+    @property
+    def has_leftover(self) -> bool:
+        """Whether `tidy` has something to do."""
+        return bool(self._leftover)
+
     def close(self) -> None:
         """Removes the common directory, unless engines that stay are in it."""
         self.tidy()
         with contextlib.suppress(OSError):
             self._root.rmdir()
+
+
+def settings_of(limits: Limits, controllers: Collection[str]) -> dict[str, str]:
+    """What is written into which file of a group."""
+    settings: dict[str, str] = {}
+    if "memory" in controllers and limits.memory:
+        # all or none: a job that lost one of its processes would be neither
+        settings |= {"memory.max": str(limits.memory), "memory.oom.group": "1", _SWAP: "0"}
+    if "cpu" in controllers and limits.cpu:
+        settings["cpu.max"] = f"{round(limits.cpu * _PERIOD)} {_PERIOD}"
+    if "pids" in controllers and limits.threads:
+        settings["pids.max"] = str(limits.threads)
+    return settings
 
 
 def delegated_directory(setting: str) -> Path | None:

@@ -17,7 +17,7 @@ from server.engines.confinement import confine, rations_of
 from server.engines.deaths import BIRTH_FAILED, Child, Deaths
 from server.engines.identity import identity_of, is_alive, kill_session
 from server.engines.protocol import EngineHead, EngineSpec, Exit, Refusal, Refused, Started
-from server.engines.rations import Excess, Rations
+from server.engines.rations import LOOK_SECONDS, Excess, Rations
 from server.engines.records import forget_end, read_head, read_head_file, take_lock
 from server.engines.rundir import RunDir, listen_unix
 from server.engines.tree import kill_tree
@@ -173,10 +173,15 @@ class Children:
 
     def seconds_to_next_look(self) -> float | None:
         """When `look` wants to be called; None when there is nobody to look at."""
-        return self._rations.seconds_left
+        left = self._rations.seconds_left
+        if self._cgroups is not None and self._cgroups.has_leftover:
+            return LOOK_SECONDS if left is None else left
+        return left
 
     def look(self) -> None:
         """Ends engines that take more than their limits, all that they have started included."""
+        if self._cgroups is not None:
+            self._cgroups.tidy()
         for head, excess in self._rations.exceeded():
             pid = head.identity.pid
             self._rations.forget(pid)

@@ -30,13 +30,16 @@ CONTINUE = Outcome(StatusCode.CONTINUE)
 def call_unit(
     where: str, method: Callable[..., Any], *args: object, otherwise: StatusCode = StatusCode.SHUTDOWN
 ) -> Outcome:
-    """Calls a unit's method. An exception is FAULT with the exception's words (ModelBox: an empty message);
-    something that is no status is `otherwise`."""
+    """Calls a unit's method. An exception is FAULT with the exception's words (ModelBox: an empty message),
+    NOMEM when memory was wanting; something that is no status is `otherwise`."""
     try:
         returned = method(*args)
     except BaseException as error:
         log.warning("%s raised", where, exc_info=error)
-        return Outcome(StatusCode.FAULT, f"{type(error).__name__}: {error}")
+        words = f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError):
+            return Outcome(StatusCode.NOMEM, f"{StatusCode.NOMEM.text}, {words}")
+        return Outcome(StatusCode.FAULT, words)
     return outcome_of(where, returned, otherwise)
 
 

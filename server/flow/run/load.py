@@ -38,5 +38,6 @@ def open_unit(node: PlanNode, unit: FlowUnit) -> Outcome:
         log.warning("%s.open raised", node.name, exc_info=error)
         words = f"{described.entry} function open error: {said(error)}"
         place = place_in(described.directory, error) if described.directory else ""
-        return Outcome(StatusCode.FAULT, f"{words} -> node '{node.name}': {place}" if place else words)
+        code = StatusCode.NOMEM if isinstance(error, MemoryError) else StatusCode.FAULT
+        return Outcome(code, f"{words} -> node '{node.name}': {place}" if place else words)
     return outcome_of(f"{node.name}.open", returned, StatusCode.FAULT)
