@@ -1,18 +1,26 @@
-"""Server start with 0, 100 and 1,000 jobs, and memory per job. `python -m bench.boot [JOBS ...]`
+"""Server start with 0, 100 and 1,000 jobs, memory per job, CPU at rest. `python -m bench.boot [JOBS ...]`
 
-Cold: everything was killed, each engine starts anew. Warm: the server was killed, engines are adopted.
+Cold: everything was killed, each engine starts anew. Warm: the server was killed, engines are adopted; meanwhile
+clients ask flows without a pause, each time over a new connection.
 """
 
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
+from bench.engines import cpu_ms
 from bench.report import print_report
 from tests.installation import Installation, echo_flow
 
 COUNTS = (0, 100, 1000)
+REST_SECONDS = 30.0
 FIRST_PORT = 20_000
 """Below the range that the kernel takes ports for outgoing connections from."""
 
@@ -32,8 +40,11 @@ def measure(count: int) -> dict[str, float]:
         figures["create all, s"] = round(time.perf_counter() - started, 2)
         if count:
             figures |= memory(server, count)
-        server.kill_server()
-        figures["warm start until all RUNNING, s"] = timed_start(server, count)
+        figures["CPU at rest, % of a core"] = cpu_at_rest(server)
+        with asked_all_the_time(count) as answers:
+            server.kill_server()
+            figures["warm start until all RUNNING, s"] = timed_start(server, count)
+        figures |= answers
         server.kill_everything()
         figures["cold start until all RUNNING, s"] = timed_start(server, count)
         return figures
@@ -50,6 +61,43 @@ def timed_start(server: Installation, count: int) -> float:
     while sum(job["job_status"] == "RUNNING" for job in server.list_all().values()) < count:
         time.sleep(0.02)
     return round(time.perf_counter() - started, 2)
+
+
+def cpu_at_rest(server: Installation) -> float:
+    """Of all processes of the installation together, while nobody asks anything."""
+    time.sleep(5.0)  # what creating has left to do
+    before, started = cpu_of_all(server), time.perf_counter()
+    time.sleep(REST_SECONDS)
+    return round((cpu_of_all(server) - before) / 10 / (time.perf_counter() - started), 2)
+
+
+def cpu_of_all(server: Installation) -> float:
+    return sum(cpu_ms(pid) for pid in server.processes())
+
+
+@contextmanager
+def asked_all_the_time(count: int) -> Iterator[dict[str, float]]:
+    """How many requests to the flows were answered, and how many were not."""
+    answers = {"requests answered meanwhile": 0.0, "requests refused meanwhile": 0.0}
+    done = threading.Event()
+
+    def ask() -> None:
+        n = 0
+        while count and not done.is_set():
+            n = (n + 7) % count
+            try:
+                httpx.post(f"http://127.0.0.1:{FIRST_PORT + n}/example", content=b"x", trust_env=False)
+                answers["requests answered meanwhile"] += 1
+            except httpx.TransportError:
+                answers["requests refused meanwhile"] += 1
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        client.join()
 
 
 def memory(server: Installation, count: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ import structlog
 
 from server.config import Config
 from server.errors import StartError
+from server.failpoints import Failpoint, hit
 from server.process import end_with_parent, set_title
 
 log = structlog.get_logger()
@@ -104,6 +105,7 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
     runner = Child("runner", _runner_main(config, listener, stop_engines))
     api = Child("api", _api_main(config, listener))
     _first_start(runner, api)
+    hit(Failpoint.SERVE_STARTED)
     started()
     ends = (signal.SIGTERM, signal.SIGINT)
     while (signum := signals.wait(LOOK_SECONDS if _any_down(runner, api) else None)) not in ends:
@@ -111,6 +113,7 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
             _keep_running(child)
     log.info("stopping", engines="stop" if stop_engines or signum == signal.SIGINT else "stay")
     _stop(api, signal.SIGTERM)
+    hit(Failpoint.SERVE_API_STOPPED)
     _stop(runner, signum)
     return 0
 
@@ -142,6 +145,7 @@ def _first_start(runner: Child, api: Child) -> None:
     read, write = os.pipe()
     _start(runner, write, close=read)
     os.close(write)
+    hit(Failpoint.SERVE_RUNNER_STARTED)
     _start(api, read)
     os.close(read)
 
@@ -187,6 +191,7 @@ def _keep_running(child: Child) -> None:
         log.error("a process ended, starting it again", process=child.name, code=child.process.exitcode)
         child.process.close()
         child.process = None
+        hit(Failpoint.SERVE_CHILD_ENDED)
         healthy = now - child.started >= HEALTHY_SECONDS
         child.delay = RESTART_SECONDS[0] if healthy else min(child.delay * 2, RESTART_SECONDS[1])
         child.due = now + child.delay

@@ -1,6 +1,8 @@
 """A real installation under test: the program as a user starts it, on free ports and in a temporary directory."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,18 +20,33 @@ from tests.processes import engines_of, kill_all, processes_of
 PROGRAM = Path(sys.executable).with_name("modelbox-server")
 
 
-_given: set[int] = set()
+PORTS = range(12_000, 32_000)
+"""Below those that the kernel takes for outgoing connections."""
+
+
+_claims: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that was not given before: the kernel gives one twice now and then."""
+    """A port that nobody listens on, and that no test run on this machine was given and lives."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
+        port = random.choice(PORTS)
+        if _claim(port):
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
+def _claim(port: int) -> bool:
+    """By a name that one process can hold, and that is free again when the process is gone."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0modelbox-server-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def echo_flow(port: int, path: str = "/example") -> dict[str, Any]:
@@ -58,6 +75,7 @@ class Installation:
         self.state_dir = state_dir
         self.database_url = database_url
         self.options = list(options)
+        self.environ: dict[str, str] = {}  # on top of what is inherited
         self.port = free_port()
         self.flow_port = free_port()  # for flows that share one
         self.process: subprocess.Popen[bytes] | None = None
@@ -103,7 +121,7 @@ class Installation:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELBOX_")}
         # tests kill engines again and again; the runner sees some of that before it dies itself, and the delay
         # doubles each time
-        return inherited | {"MODELBOX_ENGINE_RESTART_DELAY_MAX": "1"}
+        return inherited | {"MODELBOX_ENGINE_RESTART_DELAY_MAX": "1"} | self.environ
 
     def create(self, job_id: str, graph: dict[str, Any], **more: Any) -> httpx.Response:
         return self.http.put(self.base, json={"job_id": job_id, "job_graph": graph, **more})

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from server.config import JobsSection
-from server.jobs.commands import Context, CreateJob, DeleteJob
+from server.failpoints import Failpoint, hit
+from server.jobs.commands import Command, Context, CreateJob, DeleteJob
 from server.jobs.ids import JobId
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
-from server.store import Store
+from server.store import Appended, Store
 from server.store.follower import Follower
 
 
@@ -25,8 +26,7 @@ class JobCommands:
 
         Raises: JobExists, TooManyJobs, StoreUnavailable.
         """
-        appended = await self._store.submit(replace(command, max_jobs=self._limits.max), context)
-        self._follower.note(appended)
+        appended = await self._submit(replace(command, max_jobs=self._limits.max), context)
         created = appended.job
         assert created is not None
         if not wait:
@@ -40,14 +40,20 @@ class JobCommands:
 
         Raises: NoSuchJob, StoreUnavailable.
         """
-        appended = await self._store.submit(DeleteJob(job_id=job_id), context)
-        self._follower.note(appended)
+        appended = await self._submit(DeleteJob(job_id=job_id), context)
         job = appended.job
         assert job is not None
         if wait:
             await self._settled(job, _never, self._limits.delete_wait)
         now = self._follower.jobs.get(job_id)
         return now if now is not None and now.incarnation == job.incarnation else None
+
+    async def _submit(self, command: Command, context: Context) -> Appended:
+        hit(Failpoint.API_BEFORE_SUBMIT)
+        appended = await self._store.submit(command, context)
+        hit(Failpoint.API_SUBMITTED)
+        self._follower.note(appended)
+        return appended
 
     async def _settled(self, job: Job, done: Callable[[Job], bool], timeout: float) -> Job | None:
         """The job once `done` holds of it; None when it is gone or the time is up."""

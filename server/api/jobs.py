@@ -6,6 +6,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from server.api.answers import answer, job_body
 from server.api.create_request import parse_create
+from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.errors import InvalidCommand, InvalidGraph, NoSuchJob
 from server.jobs.ids import JobId
@@ -30,6 +31,7 @@ async def create(request: Request, rest: str = "") -> HTTPResponse:
     command = parse_create(request.body, request.app.ctx.restart_policy, request.app.ctx.limits)
     wait = not _wants_async(request)
     job = await request.app.ctx.commands.create(command, _context(request), wait=wait)
+    hit(Failpoint.API_BEFORE_ANSWER)
     headers = {"Location": f"{BASE}/{job.job_id}"}
     if not wait:
         return answer(202, job_body(job), headers | {"Preference-Applied": "respond-async"})

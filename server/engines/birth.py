@@ -21,6 +21,7 @@ from server.engines.protocol import EngineHead, EngineSpec
 from server.engines.records import write_owner
 from server.engines.rundir import RunDir
 from server.engines.runtime import Runtime
+from server.failpoints import Failpoint, hit
 from server.jobs.limits import Limits
 
 
@@ -43,6 +44,7 @@ def run_engine(
         identity=identity_of(os.getpid(), run_dir.path),
         rations=rations,
     )
+    hit(Failpoint.ENGINE_BORN)
     write_owner(lock, head)
     _log_to(run_dir.engine_log(spec.job_id))
     setproctitle.setproctitle(f"modelbox-server: engine of job {spec.job_id} [{run_dir.state_dir}]")

@@ -21,6 +21,7 @@ from server.engines.rations import LOOK_SECONDS, Excess, Rations
 from server.engines.records import forget_end, read_head, read_head_file, take_lock
 from server.engines.rundir import RunDir, listen_unix
 from server.engines.tree import kill_tree
+from server.failpoints import Failpoint, hit, io_error
 from server.jobs.limits import Limits
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -107,9 +108,11 @@ class Children:
         with control:
             sys.stdout.flush()
             sys.stderr.flush()
+            hit(Failpoint.HOST_BEFORE_FORK, io_error)
             pid = os.fork()
             if pid == 0:
                 self._run_child(spec, rations, group, control, lock)
+        hit(Failpoint.HOST_FORKED)
         identity = identity_of(pid, self._run_dir.path)
         head = EngineHead(
             job_id=spec.job_id,
@@ -151,6 +154,7 @@ class Children:
             child = self._alive.pop(ended.si_pid, None)
             if child is not None:
                 self._exits[child.head.job_id] = self._exit_of(child, ended)
+                hit(Failpoint.HOST_REAPED)
                 self._rations.forget(ended.si_pid)
                 if child.group is not None and self._cgroups is not None:
                     self._cgroups.end(child.group)

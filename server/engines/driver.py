@@ -103,6 +103,11 @@ class EngineHandle(Protocol):
         """Lets go of the handle; the engine is left alone. Idempotent."""
 
 
+def injected() -> EngineHostGone:
+    """What a failpoint has a question to the engine host fail with."""
+    return EngineHostGone("injected failure")
+
+
 class EngineDriver(Protocol):
     async def prepare(self) -> None:
         """Has everything ready that `start` would have to wait for, and engines in the middle of their start need.

@@ -40,6 +40,7 @@ from server.engines.records import write_end
 from server.engines.rundir import RunDir
 from server.engines.runtime import RunningFlow, Runtime
 from server.engines.shared_listeners import SharedListeners
+from server.failpoints import Failpoint, hit, io_error
 from server.flow.listeners import Endpoint
 from server.flow.plan import Plan, plan_from_json
 from server.flow.status import FlowError, StatusCode
@@ -85,10 +86,13 @@ class Engine:
         self._listeners = SharedListeners(self._head.job_id, self._run_dir)
         self._control = ControlServer(self._control_socket, self._greet, self._answer)
         self._control.serve()
+        hit(Failpoint.ENGINE_LISTENS)
         loop.add_signal_handler(signal.SIGTERM, self._request_stop, self._spec.stop_grace)
         news = await self._life()
         self._leave_word(news)
+        hit(Failpoint.ENGINE_END_WRITTEN)
         self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
+        hit(Failpoint.ENGINE_END_TOLD)
         await self._control.drain(_DRAIN_SECONDS)
         for suffix in ("sock", "http"):
             self._run_dir.of_engine(self._head.job_id, suffix).unlink(missing_ok=True)
@@ -96,6 +100,7 @@ class Engine:
     def _leave_word(self, news: Failed | Ended) -> None:
         """For whoever comes later; those who listen now are told anyway."""
         try:
+            hit(Failpoint.ENGINE_END_WRITE, io_error)
             write_end(self._run_dir, EndRecord(head=self._head, news=news))
         except OSError as error:
             log.error("the end cannot be written down: %s", error)
@@ -116,6 +121,7 @@ class Engine:
             return Ended(code=StatusCode.STOP, message="stopped before it was ready")
         self._flow = flow
         self._tell(EngineState.READY, Ready(endpoints=_urls(flow.endpoints), plan=self._compiled))
+        hit(Failpoint.ENGINE_READY)
         try:
             return await self._until_ended(flow)
         except FlowError as error:
@@ -127,7 +133,9 @@ class Engine:
     async def _open(self) -> RunningFlow:
         plan = await self._plan()
         flow = self._runtime.flow(plan, self._listeners, self._spec.flow_limits)
+        hit(Failpoint.ENGINE_COMPILED, _injected)
         await flow.open()
+        hit(Failpoint.ENGINE_OPENED, _injected)
         return flow
 
     async def _plan(self) -> Plan:
@@ -145,10 +153,12 @@ class Engine:
         end = await self._unless_stopped(flow.ended())
         # a flow that ended by itself may have requests in flight, which nothing will answer any more
         grace = self._grace if end is None else 0.0
+        hit(Failpoint.ENGINE_STOPPING)
         try:
             await asyncio.wait_for(flow.stop(grace), grace + _STOP_MARGIN)
         except TimeoutError:
             log.warning("the flow did not stop within %g seconds", grace)
+        hit(Failpoint.ENGINE_STOPPED)
         if end is not None:
             return Ended(code=end.code, message=end.message, is_final=end.code is not StatusCode.SUCCESS)
         return Ended(code=StatusCode.STOP, message="stopped")
@@ -209,6 +219,10 @@ class Engine:
                 self._epoch = epoch
                 self._request_stop(grace)
                 return Stopping(), ()
+
+
+def _injected() -> FlowError:
+    return FlowError(StatusCode.FAULT, "injected failure")
 
 
 def _unexpected(error: Exception) -> tuple[StatusCode, str]:

@@ -54,6 +54,7 @@ from server.engines.protocol import (
 from server.engines.records import take_lock, write_owner
 from server.engines.rundir import RunDir, listen_unix, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME, Runtime, load_runtime
+from server.failpoints import Failpoint, hit
 from server.jobs.limits import Limits
 
 _COLLECT_SECONDS = 1.0
@@ -152,12 +153,14 @@ class Host:
                 self._children.acknowledge(job_id, pid)
             case Release(job_id=job_id):
                 self._claims.release(job_id)
+                hit(Failpoint.HOST_RELEASED)
                 self._children.forget(job_id)
             case ShutDown():
                 self._running = False
         return Done()
 
     def _answer_claim(self, client: Channel, request: Claim) -> None:
+        hit(Failpoint.HOST_BEFORE_CLAIM)
         try:
             try:
                 listener = self._claims.claim(request.job_id, request.endpoint)
@@ -169,6 +172,7 @@ class Host:
                 listener = self._claims.claim(request.job_id, request.endpoint)
         except ClaimRefused as refusal:
             return client.send(Refused(reason=str(refusal)))
+        hit(Failpoint.HOST_CLAIMED)
         return client.send(Claimed(), [listener.fileno()])
 
     def _collect(self) -> None:
@@ -267,7 +271,9 @@ def main() -> None:
     runtime = load_runtime(options.runtime)
     runtime.warm_up()
     host = Host(run_dir, runtime, lock, open_cgroups(options.cgroup, run_dir))
+    hit(Failpoint.HOST_LOCKED)
     host.prepare()
+    hit(Failpoint.HOST_COLLECTED)
     _freeze()
     _say("ready")
     log.info("engine host ready, pid %d", os.getpid())

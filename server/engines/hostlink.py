@@ -17,6 +17,7 @@ from server.engines.identity import signal
 from server.engines.protocol import HostAnswer, HostRequest, ProtocolError, host_answer
 from server.engines.records import read_host
 from server.engines.rundir import RunDir
+from server.failpoints import Failpoint, hit, io_error
 
 _ANSWERS_WITHIN = 10.0
 _STARTS_WITHIN = 30.0
@@ -101,6 +102,7 @@ class HostLink:
 def _start_host(run_dir: RunDir, options: list[str]) -> None:
     """Returns when the host answers, or another one is about to. Raises: EngineHostGone."""
     run_dir.create()
+    hit(Failpoint.HOST_SPAWN, io_error)
     command = [sys.executable, "-m", "server.engines.host", "--state-dir", str(run_dir.state_dir)]
     with (
         open(run_dir.logs / "host.log", "ab") as log,

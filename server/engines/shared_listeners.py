@@ -32,6 +32,7 @@ from server.engines.protocol import (
     taken,
 )
 from server.engines.rundir import RunDir, connect_unix, key_of, listen_unix
+from server.failpoints import Failpoint, hit, io_error
 from server.flow.listeners import Endpoint, Received, Route
 from server.flow.status import FlowError, StatusCode
 
@@ -100,6 +101,7 @@ class SharedListeners:
     def _ask_host(self, wanted: ClaimedEndpoint) -> socket.socket | None:
         """None, when there is no host just now."""
         try:
+            hit(Failpoint.ENGINE_CLAIM, io_error)
             with Waiting(self._run_dir.path / "host.sock", time.monotonic() + _HOST_ANSWERS_WITHIN) as host:
                 host.send(Claim(job_id=self._job_id, endpoint=wanted))
                 answer = host.receive(host_answer)

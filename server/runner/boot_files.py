@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from server.failpoints import Failpoint, hit, io_error
 from server.flow.settings import detect_format
 from server.jobs import events as e
 from server.jobs.commands import CreateJob, Graph
@@ -52,6 +53,7 @@ def read_boot_files(flow_path: str) -> list[BootFile] | None:
         return []
     folder = Path(flow_path).expanduser()
     try:
+        hit(Failpoint.BOOT_FILES_READ, io_error)
         paths = [folder] if folder.is_file() else sorted(folder.iterdir())
     except OSError as error:
         log.error("flow_path cannot be read; its jobs stay as they are", path=str(folder), error=error.strerror)

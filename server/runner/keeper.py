@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import structlog
 
 from server.config import Config
-from server.engines.driver import EngineDriver, EngineHandle, EngineHostGone, EngineRefused
+from server.engines.driver import EngineDriver, EngineHandle, EngineHostGone, EngineRefused, injected
 from server.engines.protocol import EngineSpec, EngineState
+from server.failpoints import Failpoint, hit
 from server.jobs import events as e
 from server.jobs.commands import Observe
 from server.jobs.ids import Epoch, JobId
@@ -63,7 +64,9 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             await self._adopt_all()
+            hit(Failpoint.RUNNER_ADOPTED)
             await self._record_losses()
+            hit(Failpoint.RUNNER_SETTLED)
             settled.set()
             self._follower.subscribe(self._wake_all)
             tasks.create_task(self._keep_driver_ready(), name="driver")
@@ -190,6 +193,7 @@ class Keeper:
         self._slots -= 1
         try:
             spec = await self._spec(job, attempt)
+            hit(Failpoint.RUNNER_BEFORE_START, injected)
             handle = await self._driver.start(spec)
         except EngineRefused as error:
             self._free_slot()
@@ -202,6 +206,7 @@ class Keeper:
             return False
         engine = self._hold(job.job_id, handle, holds_slot=True)
         engine.plan = spec.plan
+        hit(Failpoint.RUNNER_ENGINE_STARTED)
         started = e.EngineStarted(attempt=attempt, engine=handle.identity)
         await self._recorder.record(job.job_id, job.incarnation, started)
         self._watch(engine)
@@ -269,6 +274,7 @@ class Keeper:
         if engine.stopping:
             return
         engine.stopping = reason
+        hit(Failpoint.RUNNER_BEFORE_STOP)
         log.info("stopping engine", job_id=engine.job_id, attempt=engine.attempt, reason=reason)
         assert self._tasks is not None
         self._tasks.create_task(engine.handle.stop(self._config.engine.stop_grace), name=f"stop {engine.job_id}")
@@ -285,6 +291,7 @@ class Keeper:
         ids |= {job.job_id for job in self._follower.jobs.values() if job.actual is not Actual.NONE}
         handles = await asyncio.gather(*(self._adopt(job_id) for job_id in ids))
         engines = [self._hold(JobId(h.hello.head.job_id), h) for h in handles if h is not None]
+        hit(Failpoint.RUNNER_FOUND_ENGINES)
         adopted = [observed for engine in engines if (observed := self._adoption(engine)) is not None]
         if adopted:
             await self._recorder.record_all(adopted)

@@ -14,6 +14,7 @@ from server.config import Config
 from server.engines.driver import EngineFenced
 from server.engines.local import LocalDriver
 from server.errors import StartError
+from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.ids import Epoch
 from server.runner import local_flows
@@ -71,7 +72,9 @@ async def _lead(config: Config, store: Store, stop: "asyncio.Future[bool]", sett
         return 0
     try:
         turn.result()
+        hit(Failpoint.RUNNER_LEADS)
         epoch = await store.elect(Context(actor="runner"), platform.node(), os.getpid())
+        hit(Failpoint.RUNNER_ELECTED)
         log.info("leading", epoch=epoch)
         deposed = asyncio.create_task(lock.lost.wait(), name="leader lock")
         return await _keep(config, store, epoch, stop, deposed, settled_fd)
@@ -89,6 +92,7 @@ async def _keep(
 ) -> int:
     follower = Follower(store)
     await follower.load()
+    hit(Failpoint.RUNNER_LOADED)
     driver = LocalDriver(Path(config.server.state_dir), cgroup=config.engine.cgroup)
     keeper = Keeper(store, follower, driver, epoch, config)
     settled = asyncio.Event()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from server.failpoints import Failpoint, hit
 from server.jobs import events as e
 from server.jobs.commands import Context, Observe
 from server.jobs.ids import Epoch, JobId
@@ -34,10 +35,12 @@ class Recorder:
         """As `record`, for several jobs at once."""
         while True:
             try:
+                hit(Failpoint.RUNNER_BEFORE_RECORD)
                 appended = await self._store.submit_all(observations, Context(actor=ACTOR), self._epoch)
                 break
             except StoreUnavailable as error:
                 log.warning("the log cannot be written, trying again", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+        hit(Failpoint.RUNNER_RECORDED)
         for one in appended:
             self._follower.note(one)

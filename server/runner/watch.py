@@ -8,8 +8,9 @@ import structlog
 from msgspec.structs import replace
 
 from server.config import EngineSection
-from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exited
+from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exited, injected
 from server.engines.protocol import Ended, Failed, Ready
+from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
 from server.jobs.restart import Retry, after_success, next_restart, policy_of
@@ -61,6 +62,7 @@ class Watch:
             await self._take(engine, await engine.handle.news())
 
     async def _take(self, engine: Engine, news: EngineNews) -> None:
+        hit(Failpoint.RUNNER_TOOK_NEWS)
         match news:
             case Ready():
                 await self._ready(engine, news)
@@ -136,6 +138,7 @@ class Watch:
             await self._release(engine)
         if events:
             await self._record(engine, *events)
+        hit(Failpoint.RUNNER_BEFORE_FORGET)
         await engine.handle.forget()
 
     def _exit_events(self, engine: Engine, news: Exited) -> tuple[e.Event, ...]:
@@ -153,7 +156,9 @@ class Watch:
     async def _release(self, engine: Engine) -> None:
         """Frees the job's ports. A host that does not answer frees them by its end."""
         try:
+            hit(Failpoint.RUNNER_BEFORE_RELEASE, injected)
             await self._driver.release(engine.job_id)
+            hit(Failpoint.RUNNER_RELEASED)
         except EngineHostGone as error:
             log.warning("endpoints not released", job_id=engine.job_id, reason=str(error))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from server.failpoints import Failpoint, hit
 from server.jobs.ids import Epoch, JobId, Position
 from server.jobs.state import Job
 from server.store import queries
@@ -127,6 +128,7 @@ class Writer:
             return
         _answer(list(zip(batch, outcomes, strict=True)))
         if any(appended.events for outcome in outcomes if isinstance(outcome, tuple) for appended in outcome):
+            hit(Failpoint.STORE_WAKE)
             self._committed()
 
     def _commit(self, submissions: Sequence[Submission]) -> list[Outcome]:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from server.failpoints import Failpoint, hit
 from server.jobs.ids import Position
 from server.store.database import Database
 from server.store.sqlite import SqliteDatabase
@@ -22,6 +23,7 @@ class SqliteHead:
     def read(self) -> Position | None:
         """The position; None when it cannot be told at once."""
         try:
+            hit(Failpoint.STORE_HEAD, _injected)
             if self._connection is None:
                 self._connection = self._database.connect_driver(create=False, timeout=0.0)
             # data_version changes exactly when another connection has committed
@@ -45,6 +47,10 @@ class SqliteHead:
 
 def sync_head_of(database: Database) -> SqliteHead | None:
     return SqliteHead(database) if isinstance(database, SqliteDatabase) else None
+
+
+def _injected() -> sqlite3.OperationalError:
+    return sqlite3.OperationalError("injected failure")
 
 
 class Shared:

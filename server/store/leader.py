@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import psycopg
 
+from server.failpoints import Failpoint, hit, io_error
 from server.store.errors import StoreUnavailable
 from server.store.postgres import PostgresDatabase
 from server.store.sqlite import SqliteDatabase
@@ -67,6 +68,7 @@ class FileLeaderLock(LeaderLock):
 
     def _try(self) -> bool:
         try:
+            hit(Failpoint.LEADER_TRY, io_error)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreUnavailable(f"leader lock {self._path} cannot be opened: {error.strerror}") from error
@@ -104,6 +106,7 @@ class AdvisoryLeaderLock(LeaderLock):
 
     async def _try(self) -> bool:
         try:
+            hit(Failpoint.LEADER_TRY, io_error)
             if self._connection is None:
                 arguments = self._database.connect_arguments
                 self._connection = await psycopg.AsyncConnection.connect(**arguments, autocommit=True)
@@ -121,6 +124,7 @@ class AdvisoryLeaderLock(LeaderLock):
         assert connection is not None
         try:
             while True:
+                hit(Failpoint.LEADER_WATCH, io_error)
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await connection.execute("SELECT 1")
                 # waits on the connection, so that its end is noticed at once

@@ -9,8 +9,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from server.failpoints import Failpoint, hit
 from server.store.database import Database
 from server.store.errors import SchemaOutdated, SchemaTooNew
+from server.store.session import injected
 from server.store.sqlite import SqliteDatabase
 from server.store.urls import database_of
 
@@ -74,8 +76,11 @@ def _upgrade(database: Database, connection: sa.Connection) -> bool:
     if revision == REVISIONS[-1]:
         return False
     connection.exec_driver_sql(database.begin_migration)
+    hit(Failpoint.MIGRATE_BEGIN, injected)
     _run_alembic(connection)
+    hit(Failpoint.MIGRATE_BEFORE_COMMIT, injected)
     connection.exec_driver_sql("COMMIT")
+    hit(Failpoint.MIGRATE_AFTER_COMMIT, injected)
     return True
 
 

@@ -1,12 +1,14 @@
 """One connection that one thread works with: transactions, healing, and errors in our own words."""
 
+import errno
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from server.failpoints import Failpoint, hit
 from server.store.database import Database
 from server.store.errors import CannotStore, StoreError
 
@@ -36,9 +38,12 @@ class Session:
         try:
             connection = self._begin(self.database.begin_write)
             try:
+                hit(Failpoint.STORE_BEGIN, injected)
                 self.database.check()
                 result, changed = call(connection)
+                hit(Failpoint.STORE_BEFORE_COMMIT, injected)
                 connection.exec_driver_sql("COMMIT" if changed else "ROLLBACK")
+                hit(Failpoint.STORE_AFTER_COMMIT, injected)
             except BaseException:
                 self._roll_back()
                 raise
@@ -66,8 +71,9 @@ class Session:
 
     def _ask(self, call: Callable[[sa.Connection], T]) -> T:
         if self._connection is None:
-            self._connection = self.database.connect()
+            self._connection = self._connect()
         try:
+            hit(Failpoint.STORE_ASK, injected)
             return call(self._connection)
         except DBAPIError as error:
             if error.connection_invalidated:
@@ -77,12 +83,18 @@ class Session:
     def _read(self, call: Callable[[sa.Connection], T]) -> T:
         connection = self._begin(self.database.begin_read)
         try:
+            hit(Failpoint.STORE_READ, injected)
             result = call(connection)
+            hit(Failpoint.STORE_READ_DONE, injected)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
             self._roll_back()
             raise
         return result
+
+    def _connect(self) -> sa.Connection:
+        hit(Failpoint.STORE_CONNECT, injected)
+        return self.database.connect()
 
     def _begin(self, statement: str) -> sa.Connection:
         if self._connection is not None:
@@ -95,7 +107,7 @@ class Session:
                     self.close()  # a new one may do better: SQLite's stays read-only when the file no longer is
                 if not error.connection_invalidated:
                     raise  # else it died while it was idle: nothing was under way, so a new one will do
-        self._connection = self.database.connect()
+        self._connection = self._connect()
         try:
             self._connection.exec_driver_sql(statement)
         except BaseException:
@@ -122,6 +134,11 @@ class Session:
         if data_at_fault:
             return CannotStore(f"database {self.database} refuses the value: {reason}")
         return self.database.unavailable(reason)
+
+
+def injected() -> OperationalError:
+    """What a failpoint has a statement fail with: an answer of the database that says nothing of the data."""
+    return OperationalError("failpoint", None, OSError(errno.EIO, "injected failure"))
 
 
 def _is_busy(error: DBAPIError) -> bool:

@@ -75,7 +75,7 @@ def run_rounds(installation: Installation, rounds: int, seed: int) -> Report:
         for thread in threads:
             thread.join(120)
             assert not thread.is_alive(), f"round {number} ({what}): a client hangs"
-        _recover(installation, notes, report, f"round {number}: {what}")
+        recover(installation, notes, report, f"round {number}: {what}")
         report.rounds += 1
     report.unanswered = sum(each.unanswered for each in notes)
     report.commands = sum(each.commands for each in notes)
@@ -83,7 +83,7 @@ def run_rounds(installation: Installation, rounds: int, seed: int) -> Report:
     return report
 
 
-def _recover(installation: Installation, notes: list[Notes], report: Report, what: str) -> None:
+def recover(installation: Installation, notes: list[Notes], report: Report, what: str) -> None:
     started = time.monotonic()
     if installation.process is None or installation.process.poll() is not None:
         installation.start()
