@@ -6,6 +6,7 @@ from linecache import getline
 from pathlib import Path
 
 from server.flow.description import UnitDescription
+from server.flow.pyunits.debugger import attach_debugger
 from server.flow.pyunits.imports import UnitImports, frames_below
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi import FlowUnit
@@ -31,6 +32,7 @@ def make_python_unit(unit: UnitDescription, node: str) -> FlowUnit:
             f"node '{node}': {class_name} of {unit.directory}/{file}.py is no class derived from modelbox.FlowUnit"
         )
         raise FlowError(StatusCode.INVALID, f"import {unit.entry} failed: {words}")
+    attach_debugger(made)
     return made
 
 

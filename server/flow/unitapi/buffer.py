@@ -4,6 +4,8 @@ from enum import Enum, IntEnum
 from struct import calcsize
 from typing import TYPE_CHECKING, Any
 
+from server.flow.unitapi import metas
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -156,28 +158,22 @@ class Buffer:
         return self._data.nbytes if isinstance(self._data, memoryview) else len(self._data)
 
     def get(self, key: str) -> Any:
-        """Lists come as copies. Raises: ValueError, when there is no such meta."""
+        """What `set` copied comes as a copy. Raises: ValueError, when there is no such meta."""
         try:
             value = self._metas[key]
         except KeyError:
             raise ValueError(f"can not find buffer meta: {key}") from None
-        return _list_copy(value) if type(value) is list else value
+        return metas.given(value) if type(value) is list else value
 
     def set(self, key: str, value: object) -> None:
-        """Lists are copied, arrays and `bytes` become new numpy arrays, anything else is kept as it is. What a
-        buffer holds, its copies share.
+        """Lists of texts or numbers, and lists of these, are copied, arrays and `bytes` become new numpy arrays;
+        anything else is kept by reference (spec 5.7). What a buffer holds, its copies share.
 
         Raises: TypeError, when the key is no text.
         """
         if not isinstance(key, str):
             raise TypeError(f"the name of a meta is a str, not {type(key).__name__}")
-        if type(value) is list:
-            value = _list_copy(value)
-        elif not isinstance(value, str | int | float) and (view := _view_of(value)) is not None and view.ndim:
-            import numpy as np
-
-            value = np.array(view)
-        self._metas[key] = value
+        self._metas[key] = metas.kept(value)
 
     def copy_meta(self, other: "Buffer") -> None:
         """Adds the metas of `other` that this buffer lacks; existing ones win (spec 4.1)."""
@@ -278,13 +274,6 @@ class Buffer:
         return [self.get_bytes() // ITEM_SIZES[self._type()]]
 
 
-def _view_of(value: object) -> memoryview | None:
-    try:
-        return memoryview(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
 def _type_of(view: memoryview) -> DataType:
     """Raises: RuntimeError for elements that no buffer holds: complex numbers, text, dates, foreign byte order."""
     code = view.format.lstrip("@=<")
@@ -305,7 +294,3 @@ def _flat_bytes(view: memoryview) -> bytes | memoryview:
     except ValueError:
         # formats that memoryview does not cast, such as 'e' before Python 3.12
         return view.tobytes()
-
-
-def _list_copy(items: list[Any]) -> list[Any]:
-    return [list(item) if type(item) is list else item for item in items]

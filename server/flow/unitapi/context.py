@@ -4,6 +4,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from server.flow.unitapi import metas
 from server.flow.unitapi.buffer_list import BufferList
 from server.flow.unitapi.configuration import Configuration
 from server.flow.unitapi.status import Status
@@ -75,12 +76,13 @@ class SessionContext(PrivateValues):
         self._lazy: dict[str, Any] = {}
 
     def set_private(self, key: str, value: object) -> None:
-        self._values[key] = value
+        """Kept as a meta of a buffer is: lists and arrays by value (spec 5.10)."""
+        self._values[key] = metas.kept(value)
 
     def get_private(self, key: str) -> Any:
         """Raises: ValueError, when the key is not there."""
         try:
-            return self._values[key]
+            return metas.given(self._values[key])
         except KeyError:
             raise ValueError(f"invalid data type {key}") from None
 
@@ -108,6 +110,9 @@ class DataContext(PrivateValues):
 
     Lives from `data_pre` to `data_post` for stream units, so private values are the place for their state.
     """
+
+    _sessions: tuple[SessionContext, ...] = ()
+    """The engine's: all sessions of a call, when a profile wants to know them."""
 
     def __init__(
         self, session: SessionContext, owner: ContextOwner, device: "Device", outputs: tuple[str, ...]

@@ -18,6 +18,7 @@ PROGRAMS = [
     *("Log", "Logger", "ExtOutputBufferList", "ExternalDataMap", "Flow", "ModelBoxEngine", "DataHandler"),
     *("FlowGraphDesc", "FlowNodeDesc", "FlowPortDesc", "FlowStreamIO", "Model", "__version__"),
 ]
+CLASSES = [name for name in (*SHARED, *PROGRAMS) if name[0].isupper()]
 UNIT = """
     import {name}
     from {name} import FlowUnit
@@ -40,6 +41,24 @@ def test_5_1_flowunit_has(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", [*SHARED, *PROGRAMS])
 def test_5_1_modelbox_has(tmp_path: Path, name: str) -> None:
     assert hasattr(api(tmp_path, "modelbox"), name)
+
+
+@pytest.mark.parametrize("module", ["_flowunit", "modelbox"])
+def test_5_1_external_data_simple_is_registered_nowhere(tmp_path: Path, module: str) -> None:
+    assert not hasattr(api(tmp_path, module), "ExternalDataSimple")
+
+
+def test_5_1_modelbox_has_the_base_class_of_units_too(tmp_path: Path) -> None:
+    """Deviation: in ModelBox only `_flowunit` has it, as its classes are others than those of `modelbox`."""
+    assert api(tmp_path, "modelbox").FlowUnit is unitapi.FlowUnit  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", [*CLASSES, "FlowUnit"])
+def test_5_1_methods_are_snake_case(tmp_path: Path, name: str) -> None:
+    found = getattr(api(tmp_path, "modelbox"), name)
+    methods = [each for each in vars(found) if callable(getattr(found, each)) and not each.startswith("_")]
+    nested = {"StatusCode", "ModelBoxDataType", "Format", "Level"}
+    assert [each for each in methods if each != each.lower() and each not in nested] == []
 
 
 def test_5_1_both_hold_the_same_classes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -265,12 +266,30 @@ async def test_a_slow_import_does_not_hold_up_the_loop(tmp_path: Path) -> None:
     assert ticks > 5
 
 
-async def test_5_2_debug_variable_without_a_debugger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", ["1", "", "0"])
+async def test_5_2_the_debug_variable_has_every_call_traced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    calls: list[dict[str, object]] = []
+    monkeypatch.setenv("MODELBOX_DEBUG_PYTHON", value)
+    debugger = ModuleType("pydevd")
+    monkeypatch.setattr(debugger, "settrace", lambda **how: calls.append(how), raising=False)
+    monkeypatch.setitem(sys.modules, "pydevd", debugger)
+    port = free_port()
+    async with running(plan_of(tmp_path, port, unit_with(**dict.fromkeys(METHODS, "return modelbox.Status()")))):
+        assert (await ask(port)).content == b"hi"
+    assert calls == [{"suspend": False, "trace_only_current_thread": True}] * 5
+
+
+async def test_5_2_the_debug_variable_without_a_debugger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("MODELBOX_DEBUG_PYTHON", "1")
     monkeypatch.setitem(sys.modules, "pydevd", None)
     port = free_port()
     async with running(plan_of(tmp_path, port, unit_with())):
         assert (await ask(port)).content == b"hi"
+    assert "MODELBOX_DEBUG_PYTHON is set, but there is no debugger" in caplog.text
 
 
 async def test_a_unit_s_own_names_do_not_touch_the_engine(tmp_path: Path) -> None:

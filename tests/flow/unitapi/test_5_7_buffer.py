@@ -1,4 +1,4 @@
-"""Spec 5.7: Buffer; 4.1 for what copies share; 5.6 for Device."""
+"""Spec 5.7: Buffer, its data; 4.1 for what copies share. Metas and errors: test_5_7_buffer_metas.py."""
 
 import sys
 from array import array
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.flow.unitapi import Buffer, DataType, Device
+from server.flow.unitapi import Buffer, BufferKind, DataType, Device
 
 CPU = Device("cpu", "0")
 ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -23,11 +23,6 @@ SOURCES: dict[str, tuple[Any, bytes, list[int], DataType]] = {
 }
 
 
-def test_5_6_device() -> None:
-    assert (CPU.get_device_id(), CPU.get_type()) == ("0", "cpu")
-    CPU.get_device_desc()
-
-
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("build", [True, False], ids=["build", "constructor"])
 def test_5_7_of_an_object_with_the_buffer_protocol(name: str, build: bool) -> None:
@@ -40,16 +35,23 @@ def test_5_7_of_an_object_with_the_buffer_protocol(name: str, build: bool) -> No
     assert isinstance(buffer.as_object(), np.ndarray)
 
 
-def test_5_7_of_str() -> None:
-    buffer = Buffer(CPU, "hé")
+@pytest.mark.parametrize("build", [True, False], ids=["build", "constructor"])
+def test_5_7_of_str(build: bool) -> None:
+    buffer = Buffer(CPU) if build else Buffer(CPU, "hé")
+    if build:
+        buffer.build("hé")
     assert (buffer.as_bytes(), buffer.as_object(), str(buffer)) == ("hé".encode(), "hé", "hé")
     for key in ("shape", "type"):
         with pytest.raises(ValueError, match=f"can not find buffer meta: {key}"):
             buffer.get(key)
 
 
-def test_5_7_of_a_list() -> None:
-    buffer = Buffer(CPU, [np.array([1, 2], np.int16), np.array([[3.0]], np.float64)])
+@pytest.mark.parametrize("build", [True, False], ids=["build", "constructor"])
+def test_5_7_of_a_list(build: bool) -> None:
+    items = [np.array([1, 2], np.int16), np.array([[3.0]], np.float64)]
+    buffer = Buffer(CPU) if build else Buffer(CPU, items)
+    if build:
+        buffer.build(items)
     assert buffer.as_bytes() == np.array([1, 2], np.int16).tobytes() + np.array([3.0]).tobytes()
     assert (buffer.get("shape"), buffer.get("type")) == ([[2], [1, 1]], DataType.DOUBLE)
     assert not isinstance(buffer.as_object(), str)
@@ -59,6 +61,27 @@ def test_5_7_a_list_of_numbers_is_refused() -> None:
     """ModelBox's documents show it, its code refuses it."""
     with pytest.raises(TypeError):
         Buffer(CPU, [1.0, 2.0])
+
+
+def test_5_7_build_replaces_what_was_there() -> None:
+    buffer = Buffer(CPU, "text")
+    buffer.build(ARRAY)
+    assert np.array_equal(np.asarray(buffer), ARRAY)
+    assert isinstance(buffer.as_object(), np.ndarray)
+    buffer.build("text")
+    assert buffer.as_object() == "text"
+
+
+@pytest.mark.parametrize("source", ["hé", "hé".encode(), np.frombuffer("hé".encode(), np.uint8)])
+def test_5_7_str_decodes_whatever_there_is(source: Any) -> None:
+    assert str(Buffer(CPU, source)) == "hé"
+
+
+@pytest.mark.parametrize(("source", "size"), [(ARRAY, 24), ("hé", 3), (b"abc", 3), ([b"a", b"bc"], 3)])
+def test_5_7_get_bytes_and_as_bytes(source: Any, size: int) -> None:
+    buffer = Buffer(CPU, source)
+    assert buffer.get_bytes() == len(buffer.as_bytes()) == size
+    assert type(buffer.as_bytes()) is bytes
 
 
 def test_5_7_of_a_device_alone() -> None:
@@ -146,6 +169,12 @@ def test_5_7_uint64_and_float16() -> None:
         assert np.array_equal(buffer.as_object(), source)  # type: ignore[arg-type]
 
 
+def test_5_7_a_half_buffer_through_numpy() -> None:
+    """Deviation: ModelBox has it in `as_object` only and raises RuntimeError from the buffer protocol."""
+    buffer = Buffer(CPU, np.array([[1.5, 2.5]], np.float16))
+    assert np.asarray(buffer).tolist() == [[1.5, 2.5]]
+
+
 @pytest.mark.parametrize(
     "wrong", [np.zeros(2, complex), np.array(["a"]), np.zeros(2, ">f4"), np.zeros(2, "i4,i4")]
 )
@@ -171,6 +200,12 @@ def test_5_7_as_object_reads_the_meta_type(element: object, expected: int) -> No
     buffer = Buffer(CPU, b"abcdef")
     buffer.set("type", element)
     assert len(buffer.as_object()) == expected
+
+
+def test_5_7_as_object_of_an_image_is_an_array() -> None:
+    buffer = Buffer(CPU, ARRAY)
+    buffer._kind = BufferKind.IMG
+    assert buffer.as_object().shape == (6,)  # type: ignore[union-attr]
 
 
 def test_5_7_text_that_is_no_utf_8() -> None:
@@ -227,109 +262,3 @@ def test_5_7_what_memoryview_gets_where_it_can() -> None:
     view = Buffer(CPU, ARRAY).__buffer__(0)
     assert (view.shape, view.format, view.tobytes()) == ((2, 3), "f", ARRAY.tobytes())
     assert Buffer(CPU).__buffer__(0).nbytes == 0
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        1.5,
-        DataType.INT8,
-        "text",
-        True,
-        7,
-        [1.5],
-        ["a"],
-        [True],
-        [7],
-        [[1, 2], [3]],
-        [["a"]],
-        {"a": 1},
-        (1, 2),
-        None,
-        [],
-    ],
-)
-def test_5_7_metas(value: object) -> None:
-    buffer = Buffer(CPU)
-    assert buffer.set("k", value) is None  # type: ignore[func-returns-value]
-    assert buffer.get("k") == value
-    assert type(buffer.get("k")) is type(value)
-
-
-def test_5_7_any_other_object_is_kept_by_reference() -> None:
-    value = object()
-    buffer = Buffer(CPU)
-    buffer.set("k", value)
-    assert Buffer(buffer).get("k") is value
-
-
-def test_5_7_lists_are_kept_by_value() -> None:
-    mine = [[1, 2], [3, 4]]
-    buffer = Buffer(CPU)
-    buffer.set("k", mine)
-    mine[0][0] = 99
-    buffer.get("k")[1].append(5)
-    assert buffer.get("k") == [[1, 2], [3, 4]]
-
-
-@pytest.mark.parametrize("source", [ARRAY, b"ab", bytearray(b"ab")])
-def test_5_7_arrays_as_metas_are_copied(source: Any) -> None:
-    buffer = Buffer(CPU)
-    buffer.set("k", source)
-    found = buffer.get("k")
-    assert isinstance(found, np.ndarray)
-    assert np.array_equal(found, np.asarray(memoryview(source)))
-    assert not np.shares_memory(found, np.asarray(memoryview(source)))
-
-
-def test_5_7_missing_metas() -> None:
-    with pytest.raises(ValueError, match=r"^can not find buffer meta: K$"):
-        Buffer(CPU).get("K")
-
-
-def test_5_7_names_of_metas_are_text() -> None:
-    with pytest.raises(TypeError):
-        Buffer(CPU).set(5, 1)  # type: ignore[arg-type]
-
-
-def test_5_7_copy_meta_adds_what_is_missing() -> None:
-    mine, theirs = Buffer(CPU), Buffer(CPU)
-    mine.set("a", 1)
-    theirs.set("a", 2)
-    theirs.set("b", 3)
-    assert mine.copy_meta(theirs) is None  # type: ignore[func-returns-value]
-    assert (mine.get("a"), mine.get("b")) == (1, 3)
-
-
-def test_5_7_errors() -> None:
-    buffer = Buffer(CPU, b"abc")
-    assert (buffer.has_error(), buffer.get_error_code(), buffer.get_error_msg()) == (False, "", "")
-    buffer.set_error("Code", "message")
-    assert (buffer.has_error(), buffer.get_error_code(), buffer.get_error_msg()) == (True, "Code", "message")
-    assert buffer.get_bytes() == 0
-    assert buffer.as_object().size == 0  # type: ignore[union-attr]
-    assert np.asarray(buffer).size == 0
-
-
-def test_5_7_an_error_buffer_of_text() -> None:
-    buffer = Buffer(CPU, "text")
-    buffer.set_error("Code", "message")
-    with pytest.raises(RuntimeError, match=r"can not get buffer data\."):
-        buffer.as_object()
-
-
-@pytest.mark.parametrize("name", ["get_error", "get_device", "set_type"])
-def test_5_7_what_there_is_not(name: str) -> None:
-    assert not hasattr(Buffer(CPU), name)
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        *[("FLOAT", 1), ("DOUBLE", 2), ("INT32", 3), ("UINT8", 4), ("INT16", 5), ("INT8", 6), ("INT64", 9)],
-        *[("BOOL", 10), ("UINT16", 17), ("UINT32", 22), ("UINT64", 23)],
-    ],
-)
-def test_5_7_data_types(name: str, number: int) -> None:
-    assert Buffer.ModelBoxDataType[name] == number
-    assert getattr(Buffer, name) is Buffer.ModelBoxDataType[name]

@@ -1,11 +1,13 @@
 """Spec 5.8: BufferList; 4.2 for copy_meta."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from server.flow.unitapi import Buffer, BufferList, DataType, Device, UnitStatusCode
+from tests.flow.unitapi.fakes import Source, context, external_of
 
 CPU = Device("cpu", "0")
 
@@ -57,6 +59,20 @@ def test_5_8_push_back(item: Any, kept: Any) -> None:
     assert buffers.push_back(item) is None  # type: ignore[func-returns-value]
     found = buffers[0].as_object()  # type: ignore[union-attr]
     assert (found if isinstance(found, str) else found.tolist()) == kept
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda: context().output("out_1"), id="output"),
+        pytest.param(lambda: external_of(Source()).create_buffer_list(), id="create_buffer_list"),
+    ],
+)
+def test_5_8_the_lists_that_units_fill_take_text_and_arrays(made: Callable[[], BufferList]) -> None:
+    buffers = made()
+    buffers.push_back("text")
+    buffers.push_back(np.zeros(2, np.int16))
+    assert buffers.get_bytes() == 8
 
 
 def test_5_8_what_is_pushed_is_a_copy() -> None:
