@@ -57,3 +57,12 @@ class UnitDescription(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_size: int = 1
     config: dict[str, str] = {}
     options: tuple[Option, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Expand and collapse cancel condition and loop; condition and loop make a unit normal (spec 4.4)."""
+        if self.condition is ConditionType.NONE:
+            return
+        if self.output_type is OutputType.ORIGIN:
+            msgspec.structs.force_setattr(self, "flow_type", FlowType.NORMAL)
+        else:
+            msgspec.structs.force_setattr(self, "condition", ConditionType.NONE)

@@ -56,8 +56,8 @@ def unit(
     return UnitDescription(**described), made
 
 
-EXPAND = {"output_type": OutputType.EXPAND}
-COLLAPSE = {"output_type": OutputType.COLLAPSE}
+EXPAND: dict[str, Any] = {"output_type": OutputType.EXPAND}
+COLLAPSE: dict[str, Any] = {"output_type": OutputType.COLLAPSE}
 
 
 def texts(context: DataContext, port: str = "in_1") -> list[str]:

@@ -1,6 +1,7 @@
 """Runs plans without an event loop: sessions in, what reached the sinks out."""
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,12 +23,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "Sink": {"outputs": (), "exception_visible": True, "flow_type": FlowType.STREAM},
     "BlindSink": {"outputs": (), "flow_type": FlowType.STREAM},
     "Add": {"flow_type": FlowType.NORMAL, "default_batch_size": 8, "max_batch_size": 0},
-    "Fork": {"flow_type": FlowType.NORMAL, "default_batch_size": 8, "max_batch_size": 0},
     "Returns": {"flow_type": FlowType.NORMAL, "default_batch_size": 8, "max_batch_size": 0},
-    "Nothing": {"flow_type": FlowType.NORMAL, "default_batch_size": 8, "max_batch_size": 0},
-    "ReadsStreamMeta": {"flow_type": FlowType.NORMAL, "default_batch_size": 8, "max_batch_size": 0},
     "Number": {"flow_type": FlowType.STREAM, "max_batch_size": 0},
-    "Trace": {"flow_type": FlowType.STREAM, "max_batch_size": 0},
     "Join2": {
         "inputs": ("in_1", "in_2"),
         "flow_type": FlowType.NORMAL,
@@ -130,11 +127,7 @@ class Run:
 
     @property
     def sunk(self) -> list[list[str]]:
-        return [context.get_private("sunk") for context in self.contexts]
-
-    @property
-    def traces(self) -> list[list[object]]:
-        return [context.get_private("trace") for context in self.contexts]
+        return [list(context.get_private("sunk")) for context in self.contexts]
 
     def _start(self) -> None:
         for node in self.nodes.values():
@@ -142,8 +135,8 @@ class Run:
 
     def _feed(self, number: int, texts: Sequence[str], close: bool) -> None:
         context = SessionContext()
-        context.set_private("sunk", [])
-        context.set_private("trace", [])
+        # no list: a session keeps those by value (spec 5.10)
+        context.set_private("sunk", deque())
         self.contexts.append(context)
 
         def is_over(session: Session) -> None:

@@ -156,12 +156,14 @@ class Parts(Part):
     sizes: Sizes
     inner: Part
     by_events: bool
+    one_by_one: bool
     halves: bool
     in_order: bool
 
     def build(self, graph: Graph, source: str) -> str:
         split = "SplitByEvents" if self.by_events else "Split"
-        source = graph.add(split, source, options=self.sizes.options())
+        flow_type = FlowType.STREAM if self.one_by_one else FlowType.NORMAL
+        source = graph.add(split, source, options=self.sizes.options(), flow_type=flow_type)
         if self.halves:
             source = graph.add("GlueBits", source, options=self.sizes.options())
         source = self.inner.build(graph, source)
@@ -249,7 +251,7 @@ def _larger(inner: st.SearchStrategy[Part]) -> st.SearchStrategy[Part]:
     return st.one_of(
         st.builds(Seq, st.lists(inner, max_size=3).map(tuple)),
         st.builds(Choice, sizes, inner, inner),
-        st.builds(Parts, sizes, inner, st.booleans(), st.booleans(), st.booleans()),
+        st.builds(Parts, sizes, inner, st.booleans(), st.booleans(), st.booleans(), st.booleans()),
         st.builds(Both, sizes, inner, inner),
     )
 

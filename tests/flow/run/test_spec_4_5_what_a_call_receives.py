@@ -1,17 +1,14 @@
-"""Spec 4.5: one test for each row of the table; 4.4 and 4.6 where they say how many."""
+"""Spec 4.5: one test for each row of the table."""
 
 import threading
 
-import pytest
-
-from server.flow.description import ConditionType
 from server.flow.unitapi import DataContext, FlowUnitEvent, UnitStatusCode
+from tests.flow.run.parts import CHOICE, Log, chooses, condition, joins, letters, loop_flow, split
 from tests.flow.run.programs import (
     COLLAPSE,
     CONTINUE,
     EXPAND,
     SUCCESS,
-    Unit,
     line,
     passes,
     push,
@@ -24,42 +21,7 @@ from tests.flow.run.programs import (
 )
 
 
-class Log:
-    """What each call got."""
-
-    def __init__(self) -> None:
-        self.calls: list[list[str]] = []
-
-    def passes(self, context: DataContext) -> UnitStatusCode:
-        self.calls.append(texts(context))
-        return passes(context)
-
-    def glues(self, context: DataContext) -> UnitStatusCode:
-        self.calls.append(texts(context))
-        return push(context, "+".join(texts(context)))
-
-
-def letters(context: DataContext) -> UnitStatusCode:
-    for text in texts(context):
-        push(context, *text)
-    return SUCCESS
-
-
-def split(**more: object) -> Unit:
-    return unit("split", letters, normal=True, **EXPAND, **more)
-
-
-def held_back(log: Log, released: threading.Event) -> Unit:
-    """Lets nothing through before the test says so: what follows finds all of it waiting."""
-
-    def process(context: DataContext) -> UnitStatusCode:
-        released.wait(5)
-        return log.passes(context)
-
-    return unit("wait", process, normal=True, batch=1)
-
-
-def test_normal_origin_gets_up_to_batch_size_buffers_mixed_over_sessions() -> None:
+def test_4_5_normal_origin_gets_up_to_batch_size_buffers_mixed_over_sessions() -> None:
     log, first = Log(), threading.Event()
 
     def slow_first(context: DataContext) -> UnitStatusCode:
@@ -75,7 +37,7 @@ def test_normal_origin_gets_up_to_batch_size_buffers_mixed_over_sessions() -> No
     assert sorted(text for call in log.calls for text in call) == sorted(f"{n}{x}" for n in range(8) for x in "ab")
 
 
-def test_normal_origin_batches_run_in_parallel() -> None:
+def test_4_5_normal_origin_batches_run_in_parallel() -> None:
     both = threading.Barrier(2)
 
     def meets(context: DataContext) -> UnitStatusCode:
@@ -85,7 +47,7 @@ def test_normal_origin_batches_run_in_parallel() -> None:
     assert results(line("meet"), [unit("meet", meets, normal=True, batch=1)], "a", "b") == ["a", "b"]
 
 
-def test_stream_origin_gets_consecutive_buffers_of_one_stream_in_order() -> None:
+def test_4_5_stream_origin_gets_consecutive_buffers_of_one_stream_in_order() -> None:
     log = Log()
     numbers = [str(number) for number in range(50)]
     assert results(line("log"), [unit("log", log.passes, batch=8)], *numbers) == numbers
@@ -93,21 +55,19 @@ def test_stream_origin_gets_consecutive_buffers_of_one_stream_in_order() -> None
     assert max(len(call) for call in log.calls) <= 8
 
 
-def test_condition_gets_exactly_one_whatever_batch_size_says() -> None:
+def test_4_5_condition_gets_exactly_one_whatever_batch_size_says() -> None:
     log = Log()
 
-    def choose(context: DataContext) -> UnitStatusCode:
+    def process(context: DataContext) -> UnitStatusCode:
         log.calls.append(texts(context))
-        return push(context, *texts(context), port="yes" if texts(context)[0] < "b" else "no")
+        return chooses(context)
 
-    condition = unit("choose", choose, normal=True, outputs=("yes", "no"), condition=ConditionType.IF_ELSE)
-    dot = """in[type=input]; out[type=output]; choose[flowunit=choose, device=cpu, batch_size=9];
-        p[flowunit=p, device=cpu]; in -> choose:in_1; choose:yes -> p:in_1; choose:no -> p:in_1; p:out_1 -> out"""
-    assert results(dot, [condition, unit("p", passes, normal=True)], *"abcab") == [*"abcab"]
+    dot = CHOICE.replace("choose[flowunit=choose", "choose[flowunit=choose, batch_size=9")
+    assert results(dot, [condition(process), unit("p", passes, normal=True)], *"abcab") == [*"abcab"]
     assert log.calls == [[each] for each in "abcab"]
 
 
-def test_normal_expand_gets_one_buffer_contexts_in_parallel() -> None:
+def test_4_5_normal_expand_gets_one_buffer_contexts_in_parallel() -> None:
     both, log = threading.Barrier(2), Log()
 
     def meets(context: DataContext) -> UnitStatusCode:
@@ -120,7 +80,7 @@ def test_normal_expand_gets_one_buffer_contexts_in_parallel() -> None:
     assert sorted(log.calls) == [["ab"], ["cd"]]
 
 
-def test_stream_expand_gets_the_next_buffer_only_when_the_child_stream_is_finished() -> None:
+def test_4_5_stream_expand_gets_the_next_buffer_only_when_the_child_stream_is_finished() -> None:
     seen: list[str] = []
 
     def by_events(context: DataContext) -> UnitStatusCode:
@@ -141,14 +101,14 @@ def test_stream_expand_gets_the_next_buffer_only_when_the_child_stream_is_finish
     assert seen == [*"abcde"]
 
 
-def test_collapse_all_true_gets_the_complete_child_stream_in_one_call() -> None:
+def test_4_5_collapse_all_true_gets_the_complete_child_stream_in_one_call() -> None:
     log = Log()
     units = [split(), unit("glue", log.glues, normal=True, **COLLAPSE)]
     assert results(line("split", "glue"), units, "abc", "d") == ["a+b+c", "d"]
     assert sorted(log.calls) == [["a", "b", "c"], ["d"]]
 
 
-def test_collapse_all_false_gets_what_has_arrived_in_order() -> None:
+def test_4_5_collapse_all_false_gets_what_has_arrived_in_order() -> None:
     released, log, got = threading.Event(), Log(), threading.Event()
 
     def gathers(context: DataContext) -> UnitStatusCode:
@@ -178,7 +138,7 @@ def test_collapse_all_false_gets_what_has_arrived_in_order() -> None:
     assert [text for call in log.calls for text in call] == [*"abc"]
 
 
-def test_stream_collapse_gets_child_streams_in_order_of_their_parents() -> None:
+def test_4_5_stream_collapse_gets_child_streams_in_order_of_their_parents() -> None:
     log = Log()
 
     def slow_first(context: DataContext) -> UnitStatusCode:
@@ -191,33 +151,14 @@ def test_stream_collapse_gets_child_streams_in_order_of_their_parents() -> None:
     assert log.calls == [["a", "b"], ["c", "d"], ["e"]]
 
 
-def test_loop_gets_the_whole_stream() -> None:
+def test_4_5_loop_gets_the_whole_stream() -> None:
     log = Log()
     dot, units = loop_flow(log)
     assert results(dot, units, "a", "bb", "c") == ["axxx", "bbxxx", "cxxx"]
     assert log.calls == [["a", "bb", "c"], ["ax", "bbx", "cx"], ["axx", "bbxx", "cxx"], ["axxx", "bbxxx", "cxxx"]]
 
 
-def loop_flow(log: Log) -> tuple[str, list[Unit]]:
-    """Goes round until there are three x."""
-
-    def turns(context: DataContext) -> UnitStatusCode:
-        log.calls.append(texts(context))
-        return push(context, *texts(context), port="done" if texts(context)[0].endswith("xxx") else "again")
-
-    def adds(context: DataContext) -> UnitStatusCode:
-        return push(context, *(f"{text}x" for text in texts(context)))
-
-    units = [
-        unit("turn", turns, normal=True, outputs=("again", "done"), condition=ConditionType.LOOP),
-        unit("add", adds, normal=True),
-    ]
-    dot = """in[type=input]; out[type=output]; turn[flowunit=turn, device=cpu]; add[flowunit=add, device=cpu];
-        in -> turn:in_1; turn:again -> add:in_1; add:out_1 -> turn:in_1; turn:done -> out"""
-    return dot, units
-
-
-def test_source_unit_gets_all_queued_external_buffers_and_no_inputs() -> None:
+def test_4_5_source_unit_gets_all_queued_external_buffers_and_no_inputs() -> None:
     seen: list[tuple[object, list[str]]] = []
     made = []
 
@@ -233,7 +174,8 @@ def test_source_unit_gets_all_queued_external_buffers_and_no_inputs() -> None:
         made.append(maker())
         return made[0]
 
-    end = unit("end", lambda context: SUCCESS, outputs=())
+    ended = threading.Event()
+    end = unit("end", lambda context: SUCCESS, outputs=(), data_post=lambda context: ended.set() or SUCCESS)
     dot = "source[flowunit=source, device=cpu]; end[flowunit=end, device=cpu]; source:out_1 -> end:in_1"
 
     def opened(config: object) -> UnitStatusCode:
@@ -247,12 +189,12 @@ def test_source_unit_gets_all_queued_external_buffers_and_no_inputs() -> None:
         return SUCCESS
 
     maker.open = lambda self, config: opened(config)
-    with running(dot, (source, keep), end) as flow:  # type: ignore[arg-type]
-        assert flow.wait(10_000)
+    with running(dot, (source, keep), end):  # type: ignore[arg-type]
+        assert ended.wait(5)
     assert seen == [(None, ["a", "b", "c"])]
 
 
-def test_an_event_call_has_empty_input_lists() -> None:
+def test_4_5_an_event_call_has_empty_input_lists() -> None:
     lengths: list[int] = []
 
     def process(context: DataContext) -> UnitStatusCode:
@@ -268,26 +210,8 @@ def test_an_event_call_has_empty_input_lists() -> None:
     assert lengths == [0]
 
 
-def test_position_i_of_every_port_belongs_together() -> None:
-    def joins(context: DataContext) -> UnitStatusCode:
-        pairs = zip(texts(context), texts(context, "in_2"), strict=True)
-        return push(context, *(f"{one}{two}" for one, two in pairs))
-
+def test_4_5_position_i_of_every_port_belongs_together() -> None:
     units = [unit("slow", passes, batch=3), unit("join", joins, normal=True, inputs=("in_1", "in_2"))]
     dot = """in[type=input]; out[type=output]; slow[flowunit=slow, device=cpu]; join[flowunit=join, device=cpu];
         in -> slow:in_1; in -> join:in_1; slow:out_1 -> join:in_2; join:out_1 -> out"""
     assert results(dot, units, *"abcdefghij") == [f"{each}{each}" for each in "abcdefghij"]
-
-
-@pytest.mark.parametrize(("normal", "option", "most"), [(False, "16", 1), (True, "16", 16), (True, "", 8)])
-def test_4_6_batch_size_is_1_for_streams_without_a_maximum_and_8_for_normal_units(
-    normal: bool, option: str, most: int
-) -> None:
-    released, log = threading.Event(), Log()
-    options = {"log": f", batch_size={option}"} if option else {}
-    units = [held_back(Log(), released), unit("log", log.passes, normal=normal)]
-    with running(line("wait", "log", **options), *units) as flow:
-        io = sent(flow, *(str(number) for number in range(40)))
-        released.set()
-        assert len(received(io)) == 40
-    assert max(len(call) for call in log.calls) <= most

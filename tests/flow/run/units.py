@@ -7,7 +7,6 @@ from server.flow.unitapi import (
     BufferList,
     Configuration,
     DataContext,
-    DataMeta,
     FlowUnit,
     FlowUnitEvent,
     Status,
@@ -156,30 +155,6 @@ class GlueBits(FlowUnit):
         return SUCCESS
 
 
-class Trace(FlowUnit):
-    """Writes down all calls in the session's list `trace`; passes everything on."""
-
-    def data_pre(self, data_ctx: DataContext) -> UnitStatusCode:
-        data_ctx.get_session_context().get_private("trace").append("pre")
-        assert data_ctx.output("out_1") is None
-        return SUCCESS
-
-    def process(self, data_ctx: DataContext) -> UnitStatusCode:
-        data_ctx.get_session_context().get_private("trace").append(len(taken(data_ctx)))
-        for buffer in taken(data_ctx):
-            out(data_ctx).push_back(buffer)
-        return SUCCESS
-
-    def data_post(self, data_ctx: DataContext) -> UnitStatusCode:
-        data_ctx.get_session_context().get_private("trace").append("post")
-        return SUCCESS
-
-
-class PreFails(Trace):
-    def data_pre(self, data_ctx: DataContext) -> Status:  # type: ignore[override]
-        return Status(UnitStatusCode.STATUS_NODATA, "not today")
-
-
 class Returns(FlowUnit):
     """Passes everything on and returns the status with the number in the option `code`."""
 
@@ -191,10 +166,6 @@ class Returns(FlowUnit):
         for buffer in taken(data_ctx):
             out(data_ctx).push_back(buffer)
         return UnitStatusCode(self.code)
-
-
-class Nothing(FlowUnit):
-    """Succeeds without outputs."""
 
 
 class Holds(FlowUnit):
@@ -214,32 +185,6 @@ class Holds(FlowUnit):
         if len(held) == self.count:
             for text in held:
                 out(data_ctx).push_back(text)
-        return SUCCESS
-
-
-class Fork(FlowUnit):
-    """Normal, one output that several nodes read: each must get buffers of its own."""
-
-    def process(self, data_ctx: DataContext) -> UnitStatusCode:
-        for buffer in taken(data_ctx):
-            buffer.set("seen", True)
-            out(data_ctx).push_back(buffer)
-        return SUCCESS
-
-
-class SetsStreamMeta(Trace):
-    def data_pre(self, data_ctx: DataContext) -> UnitStatusCode:
-        meta = DataMeta()
-        meta.set_private_string("who", "me")
-        data_ctx.set_output_meta("out_1", meta)
-        return SUCCESS
-
-
-class ReadsStreamMeta(FlowUnit):
-    def process(self, data_ctx: DataContext) -> UnitStatusCode:
-        meta = data_ctx.get_input_meta("in_1")
-        for _ in taken(data_ctx):
-            out(data_ctx).push_back(meta.get_private_string("who") if meta else "nobody")
         return SUCCESS
 
 
