@@ -13,6 +13,6 @@
 | C.9 what ends a flow | 4.7, 4.10 |
 | C.10 data_pre, empty streams, events, shutdown | 4.7 to 4.10, 4.12 |
 
-`test_random_graphs` compares all of it together with a model. `parts`, `programs`, `folders`, `support`: how to make
-flows for tests.
+`test_random_graphs` compares all of it together with a model. How to make flows: `parts`, `programs`, `folders`,
+`support`.
 """
