@@ -43,6 +43,7 @@ def test_5_2_entry_has_exactly_one_at(tmp_path: Path, entry: str) -> None:
 
 
 def test_5_2_one_instance_a_node(tmp_path: Path) -> None:
+    """Of several device ids a node uses the first that is there, so it is one instance whatever `device` names."""
     write_unit(tmp_path, "plain", PLAIN)
     assert make(tmp_path, "plain@Unit") is not make(tmp_path, "plain@Unit")
 
