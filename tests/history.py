@@ -64,6 +64,10 @@ def _assert_life_is_legal(name: str, life: list[Row]) -> None:
             assert not live, f"{name}: attempt {attempt} had not ended when the next one started"
             assert row.data["attempt"] > attempt, f"{name}: attempts go back"
             attempt, live = row.data["attempt"], True
+        elif row.type == "attempts-summed-up":
+            assert not live, f"{name}: attempt {attempt} had not ended when others were summed up"
+            assert row.data["first_attempt"] > attempt, f"{name}: attempts go back"
+            attempt = row.data["attempt"]
         elif row.type == "engine-adopted":
             assert row.data["attempt"] >= attempt, f"{name}: an old attempt was adopted"
             attempt, live = row.data["attempt"], True

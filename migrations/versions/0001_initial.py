@@ -14,13 +14,19 @@ depends_on = None
 BIG = sa.BigInteger()
 TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 JSON = JSONB().with_variant(sa.Text(), "sqlite")
-ENDING = "type IN ('engine-failed', 'engine-exited', 'engine-lost', 'engine-stopped', 'flow-succeeded')"
+ENDING = (
+    "type IN ('engine-failed', 'engine-exited', 'engine-lost', 'engine-stopped', 'flow-succeeded',"
+    " 'attempts-summed-up')"
+)
 
 WORDS = {
     "sqlite": (
         (r"@now\b", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"),
         (r"@text\(([a-z_.]+)\)", r"CAST(json_extract(data, '$.\1') AS TEXT)"),
         (r"@int\(([a-z_.]+)\)", r"json_extract(data, '$.\1')"),
+        (r"@real\(([a-z_]+)\)", r"json_extract(data, '$.\1')"),
+        # as long as the times of columns, so that both sort together
+        (r"@time\(([a-z_]+)\)", r"strftime('%Y-%m-%dT%H:%M:%f000Z', json_extract(data, '$.\1'))"),
         (r"@seconds\(([a-z_.]+)\|(.+?\))\) ", r"ROUND(MAX((julianday(\2) - julianday(\1)) * 86400.0, 0.0), 3) "),
         (r"@ratio\((\w+)\|(\w+)\)", r"ROUND(\1 / \2, 4)"),
     ),
@@ -30,6 +36,8 @@ WORDS = {
         (r"@int\(engine\.([a-z_]+)\)", r"CAST(data -> 'engine' ->> '\1' AS bigint)"),
         (r"@text\(([a-z_]+)\)", r"(data ->> '\1')"),
         (r"@int\(([a-z_]+)\)", r"CAST(data ->> '\1' AS bigint)"),
+        (r"@real\(([a-z_]+)\)", r"CAST(data ->> '\1' AS double precision)"),
+        (r"@time\(([a-z_]+)\)", r"CAST(data ->> '\1' AS timestamptz)"),
         (
             r"@seconds\(([a-z_.]+)\|(.+?\))\) ",
             r"CAST(ROUND(GREATEST(EXTRACT(EPOCH FROM (\2) - (\1)), 0.0), 3) AS double precision) ",
@@ -82,9 +90,24 @@ def _tables() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("position", BIG, nullable=False),
         sa.Column("epoch", BIG, nullable=False),
+        sa.Column("left_out", BIG, nullable=False),
         sa.CheckConstraint("id = 1", name="log_head_is_one_row"),
     )
-    op.execute("INSERT INTO log_head (id, position, epoch) VALUES (1, 0, 0)")
+    op.execute("INSERT INTO log_head (id, position, epoch, left_out) VALUES (1, 0, 0, 0)")
+    op.create_table(
+        "loop_event",
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("number", BIG, primary_key=True, autoincrement=False),
+        sa.Column("incarnation", BIG, nullable=False),
+        sa.Column("version", BIG, nullable=False),
+        sa.Column("position", BIG, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("schema_version", sa.Integer, nullable=False),
+        sa.Column("data", JSON, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("epoch", BIG),
+        sa.Column("recorded_at", TIME, nullable=False),
+    )
     op.create_table(
         "graph",
         sa.Column("digest", sa.Text, primary_key=True),
@@ -126,6 +149,7 @@ def _tables() -> None:
         sa.Column("engine_run_dir", sa.Text),
         sa.Column("options", JSON, nullable=False),
         sa.Column("endpoints", JSON, nullable=False),
+        sa.Column("left_out", BIG, nullable=False),
     )
     op.create_index("job_by_position", "job", ["position"])
 
@@ -182,6 +206,9 @@ SELECT position, recorded_at AS at, job_id, incarnation,
            WHEN 'engine-lost' THEN 'attempt ' || @text(attempt) || ' was found gone'
            WHEN 'engine-stopped' THEN 'attempt ' || @text(attempt) || ' was stopped'
            WHEN 'flow-succeeded' THEN 'attempt ' || @text(attempt) || ' succeeded'
+           WHEN 'attempts-summed-up' THEN
+               @text(attempts) || ' attempts more, up to attempt ' || @text(attempt) || ', the last one '
+               || @text(how) || ', next try at ' || @text(retry_at)
            WHEN 'delete-requested' THEN 'delete requested'
            WHEN 'job-deleted' THEN 'deleted'
            ELSE type
@@ -194,27 +221,38 @@ WHERE job_id IS NOT NULL
 
 JOB_ATTEMPTS = """
 CREATE VIEW job_attempts AS
-SELECT job_id, incarnation, attempt, started_at, ready_at, ended_at, how, why, engine_pid, engine_host,
-       CASE WHEN ready_at IS NULL THEN 0.0 ELSE @seconds(ready_at|COALESCE(ended_at, @now)) END AS seconds_running
+SELECT job_id, incarnation, attempt, attempts, started_at, ready_at, ended_at, how, why, engine_pid, engine_host,
+       COALESCE(
+           summed_up,
+           CASE WHEN ready_at IS NULL THEN 0.0 ELSE @seconds(ready_at|COALESCE(ended_at, @now)) END
+       ) AS seconds_running
 FROM (
-    SELECT one.job_id, one.incarnation, one.attempt, one.started_at, one.ready_at, one.engine_pid, one.engine_host,
+    SELECT one.job_id, one.incarnation, one.attempt, one.attempts, one.started_at, one.ready_at, one.engine_pid,
+           one.engine_host, one.summed_up,
            COALESCE(one.ended_at, deleted.recorded_at) AS ended_at,
            COALESCE(one.how, CASE WHEN deleted.recorded_at IS NULL THEN 'running' ELSE 'deleted' END) AS how,
            COALESCE(one.why, '') AS why
     FROM (
         SELECT job_id, incarnation, @int(attempt) AS attempt,
-               MIN(recorded_at) FILTER (WHERE type IN ('engine-started', 'engine-adopted')) AS started_at,
+               COALESCE(MAX(@int(attempts)), 1) AS attempts,
+               MIN(CASE type WHEN 'attempts-summed-up' THEN @time(began_at) ELSE recorded_at END)
+                   FILTER (WHERE type IN ('engine-started', 'engine-adopted', 'attempts-summed-up')) AS started_at,
                MIN(recorded_at) FILTER (WHERE type = 'engine-ready') AS ready_at,
                MAX(recorded_at) FILTER (WHERE @ending) AS ended_at,
                MAX(CASE type
                    WHEN 'engine-failed' THEN 'failed' WHEN 'engine-exited' THEN 'exited'
                    WHEN 'engine-lost' THEN 'lost' WHEN 'engine-stopped' THEN 'stopped'
-                   WHEN 'flow-succeeded' THEN 'succeeded' END) AS how,
+                   WHEN 'flow-succeeded' THEN 'succeeded' WHEN 'attempts-summed-up' THEN @text(how) END) AS how,
                MAX(COALESCE(@text(error), @text(reason))) FILTER (WHERE @ending) AS why,
                MAX(@int(engine.pid)) AS engine_pid,
-               MAX(@text(engine.host)) AS engine_host
-        FROM event
-        WHERE job_id IS NOT NULL AND @text(attempt) IS NOT NULL
+               MAX(@text(engine.host)) AS engine_host,
+               MAX(@real(seconds_running)) AS summed_up
+        FROM (
+            SELECT job_id, incarnation, type, data, recorded_at FROM event
+            WHERE job_id IS NOT NULL AND @text(attempt) IS NOT NULL
+            UNION ALL
+            SELECT job_id, incarnation, type, data, recorded_at FROM loop_event
+        ) AS happened
         GROUP BY job_id, incarnation, @int(attempt)
     ) AS one
     LEFT JOIN event AS deleted
@@ -230,7 +268,7 @@ SELECT job_id, incarnation, created_at, deleted_at, attempts, seconds_running, s
 FROM (
     SELECT created.job_id, created.incarnation, created.recorded_at AS created_at,
            deleted.recorded_at AS deleted_at,
-           (SELECT COUNT(*) FROM job_attempts AS a
+           (SELECT CAST(COALESCE(SUM(a.attempts), 0) AS bigint) FROM job_attempts AS a
             WHERE a.job_id = created.job_id AND a.incarnation = created.incarnation) AS attempts,
            (SELECT COALESCE(SUM(a.seconds_running), 0.0) FROM job_attempts AS a
             WHERE a.job_id = created.job_id AND a.incarnation = created.incarnation) AS seconds_running,

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 from sanic import HTTPResponse
 
-from server.jobs.errors import JobError, NoSuchJob, TooManyJobs
+from server.api.bodies import ErrorBody, JobBody
+from server.jobs.errors import JobError, NoSuchJob, Place, TooManyJobs
 from server.jobs.state import Job
 
 _STATUS: dict[type[JobError], int] = {NoSuchJob: 404, TooManyJobs: 429}
@@ -30,35 +33,43 @@ class Answer(HTTPResponse):
                 yield name.encode(), str(value).encode("latin-1", "replace")
 
 
-def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> HTTPResponse:
+def answer(
+    status: int,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    content_type: str = "application/json",
+) -> HTTPResponse:
     merged = SECURITY_HEADERS if headers is None else {**SECURITY_HEADERS, **headers}
-    return Answer(body or None, status, merged, content_type="application/json")
+    return Answer(body or None, status, merged, content_type=content_type)
 
 
-def error_answer(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-    return answer(status, msgspec.json.encode({"error_code": code, "error_msg": message}), headers)
+def error_answer(
+    status: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    place: Place | None = None,
+) -> HTTPResponse:
+    body = ErrorBody(error_code=code, error_msg=message, detail=place or UNSET)
+    return answer(status, msgspec.json.encode(body), headers)
 
 
 def job_error_answer(error: JobError) -> HTTPResponse:
-    return error_answer(_STATUS.get(type(error), 400), error.code, str(error))
+    return error_answer(_STATUS.get(type(error), 400), error.code, str(error), place=error.place)
 
 
 def job_body(job: Job) -> bytes:
-    """ModelBox's three fields, keys in alphabetical order as it writes them; and, once an engine of the job has come
-    to its end, how it stands with its attempts."""
-    fields: dict[str, object] = {
-        "job_error_msg": job.error,
-        "job_id": job.job_id,
-        "job_status": job.status.value,
-    }
+    """The status of `job`, keys in alphabetical order as ModelBox writes them."""
+    body = JobBody(job_error_msg=job.error, job_id=job.job_id, job_status=job.status)
     if job.last_exit is not None:
-        fields |= {
-            "attempt": job.attempt,
-            "failures": job.failures,
-            "last_exit": job.last_exit,
-            "next_retry": job.retry_at,
-        }
-    return msgspec.json.encode(fields)
+        body = replace(
+            body,
+            attempt=job.attempt,
+            failures=job.failures,
+            last_exit=job.last_exit,
+            next_retry=job.retry_at,
+        )
+    return msgspec.json.encode(body)
 
 
 def job_list_body(bodies: list[bytes]) -> bytes:

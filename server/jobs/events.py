@@ -27,6 +27,18 @@ class EngineIdentity(msgspec.Struct, frozen=True):
     run_dir: str
 
 
+class LastExit(msgspec.Struct, frozen=True, kw_only=True):
+    """How the newest engine that is gone came to its end. `code` and `signal` are None when its process did not
+    say, or when nobody saw it."""
+
+    attempt: int
+    at: datetime
+    code: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+    message: str = ""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     type: ClassVar[str]
     schema_version: ClassVar[int] = 1
@@ -149,6 +161,28 @@ class FlowSucceeded(Event, frozen=True, kw_only=True):
     retry_at: datetime | None = None
 
 
+class AttemptsSummedUp(Event, frozen=True, kw_only=True):
+    """Attempts of a crash loop that the log does not have one by one: `attempts` of them, from `first_attempt`,
+    which started at `began_at`, to `attempt`, whose end is told here; they were ready for `seconds_running` in all.
+    `how` the last one ended: "failed", "exited", "succeeded". The rest is what that end left the job with."""
+
+    type: ClassVar[str] = "attempts-summed-up"
+    first_attempt: int
+    attempt: int
+    attempts: int
+    began_at: datetime
+    seconds_running: float
+    how: str
+    error: str
+    failures: int
+    rounds: int
+    in_interval: int
+    interval_began: datetime | None
+    ever_ready: bool
+    last_exit: LastExit | None
+    retry_at: datetime | None
+
+
 class DeleteRequested(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "delete-requested"
 
@@ -181,6 +215,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EngineStopped,
         EngineHealthy,
         FlowSucceeded,
+        AttemptsSummedUp,
         DeleteRequested,
         JobDeleted,
     )

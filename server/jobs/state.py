@@ -12,18 +12,6 @@ from server.jobs.words import Actual, Desired, JobStatus, Outcome, status_word
 replace = msgspec.structs.replace
 
 
-class LastExit(msgspec.Struct, frozen=True, kw_only=True):
-    """How the newest engine that is gone came to its end. `code` and `signal` are None when its process did not
-    say, or when nobody saw it."""
-
-    attempt: int
-    at: datetime
-    code: int | None = None
-    signal: int | None = None
-    out_of_memory: bool = False
-    message: str = ""
-
-
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One live job, as the events up to `position` left it. Times are UTC."""
 
@@ -49,9 +37,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: datetime | None = None
     ready_at: datetime | None = None  # since when this attempt is ready
     ever_ready: bool = False
-    last_exit: LastExit | None = None
+    last_exit: e.LastExit | None = None
     engine: e.EngineIdentity | None = None
     endpoints: tuple[str, ...] = ()
+    left_out: int = 0  # changes since `position` that are not in the log; see crash_loop
+
+    @property
+    def place(self) -> tuple[Position, int]:
+        """Grows with every change of this incarnation."""
+        return self.position, self.left_out
 
     @property
     def status(self) -> JobStatus:
@@ -65,7 +59,13 @@ def fold(job: Job | None, recorded: e.Recorded) -> Job | None:
         return _created(recorded, event)
     if job is None or isinstance(event, e.JobDeleted):
         return None
-    seen = replace(job, version=recorded.version, position=recorded.position, changed_at=recorded.recorded_at)
+    seen = replace(
+        job,
+        version=recorded.version,
+        position=recorded.position,
+        left_out=0,
+        changed_at=recorded.recorded_at,
+    )
     attempt = getattr(event, "attempt", None)
     if attempt is not None and attempt < job.attempt:
         return seen  # a late word about an earlier attempt
@@ -120,10 +120,23 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
                 attempt=event.attempt,
                 last_exit=_last_exit(event, at),
             )
+        case e.AttemptsSummedUp():
+            return replace(
+                _without_engine(job),
+                error=event.error,
+                failures=event.failures,
+                rounds=event.rounds,
+                in_interval=event.in_interval,
+                interval_began=event.interval_began,
+                retry_at=event.retry_at,
+                attempt=event.attempt,
+                ever_ready=event.ever_ready,
+                last_exit=event.last_exit,
+            )
         case e.EngineHealthy():
             return replace(job, failures=0, rounds=0, in_interval=0, interval_began=None)
         case e.EngineLost() | e.EngineStopped():
-            last_exit = LastExit(attempt=event.attempt, at=at, message=event.reason)
+            last_exit = e.LastExit(attempt=event.attempt, at=at, message=event.reason)
             return replace(_without_engine(job), last_exit=last_exit)
         case e.FlowSucceeded():
             return replace(
@@ -134,16 +147,16 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
                 in_interval=0,
                 interval_began=None,
                 rounds=event.rounds,
-                last_exit=LastExit(attempt=event.attempt, at=at, code=0),
+                last_exit=e.LastExit(attempt=event.attempt, at=at, code=0),
             )
         case _:
             return job
 
 
-def _last_exit(event: e.EngineFailed | e.EngineExited, at: datetime) -> LastExit:
+def _last_exit(event: e.EngineFailed | e.EngineExited, at: datetime) -> e.LastExit:
     if isinstance(event, e.EngineFailed):
-        return LastExit(attempt=event.attempt, at=at, message=event.error)
-    return LastExit(
+        return e.LastExit(attempt=event.attempt, at=at, message=event.error)
+    return e.LastExit(
         attempt=event.attempt,
         at=at,
         code=event.exit_code,

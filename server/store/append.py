@@ -17,7 +17,7 @@ from server.store import queries
 from server.store.batch import Appended, Batch, Submission, is_limited_create
 from server.store.database import Database, Rows
 from server.store.errors import CannotStore, StoreError
-from server.store.rows import graph_values, job_of, job_values
+from server.store.rows import Values, graph_values, job_of, job_values, loop_values
 from server.store.session import Session
 from server.store.tables import EVENT, JOB, LOG_HEAD
 
@@ -127,7 +127,9 @@ class Writer:
             _answer([(waiting, error) for waiting in batch])
             return
         _answer(list(zip(batch, outcomes, strict=True)))
-        if any(appended.events for outcome in outcomes if isinstance(outcome, tuple) for appended in outcome):
+        if any(
+            _has_changed(appended) for outcome in outcomes if isinstance(outcome, tuple) for appended in outcome
+        ):
             hit(Failpoint.STORE_WAKE)
             self._committed()
 
@@ -148,22 +150,27 @@ class Writer:
                 outcomes.append(batch.apply(submission))
             except Exception as error:  # what it refuses concerns one submission only
                 outcomes.append(error)
-        if batch.events:
+        changed = bool(batch.events or batch.looped)
+        if changed:
             self._database.write(connection, _rows_of(batch))
-        return outcomes, bool(batch.events)
+        return outcomes, changed
 
     def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:
         ids = sorted(set().union(*(submission.job_ids() for submission in submissions)))
         jobs: dict[JobId, Job | None] = {}
         incarnations: dict[JobId, int] = {}
-        position, epoch = 0, 0
+        position, epoch, left_out = 0, 0, 0
         for row in connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}):
-            position, epoch, job_id, incarnation = row[:4]
+            position, epoch, left_out, job_id, incarnation = row[:5]
             if job_id is not None:
-                jobs[job_id] = None if row[4] is None else job_of(row[4:])
+                jobs[job_id] = None if row[5] is None else job_of(row[5:])
                 incarnations[job_id] = incarnation or 0
+        looping = [job.job_id for job in jobs.values() if job is not None and job.left_out]
+        beside = queries.left_out(connection, looping) if looping else {}
+        loops = {job_id: one.events for job_id, one in beside.items()}
         live = queries.count_jobs(connection) if _has_limited_create(submissions) else 0
-        return Batch(Position(position), Epoch(epoch), jobs, incarnations, datetime.now(UTC), live)
+        now = datetime.now(UTC)
+        return Batch(Position(position), Epoch(epoch), jobs, incarnations, now, live, left_out, loops)
 
 
 def _has_limited_create(submissions: Sequence[Submission]) -> bool:
@@ -183,7 +190,12 @@ def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
         .scalar_subquery()
     )
     all_ids = LOG_HEAD.outerjoin(ids, sa.true()).outerjoin(JOB, JOB.c.job_id == ids.c.value)
-    return sa.select(LOG_HEAD.c.position, LOG_HEAD.c.epoch, ids.c.value, newest, *JOB.columns).select_from(all_ids)
+    head = (LOG_HEAD.c.position, LOG_HEAD.c.epoch, LOG_HEAD.c.left_out)
+    return sa.select(*head, ids.c.value, newest, *JOB.columns).select_from(all_ids)
+
+
+def _has_changed(appended: Appended) -> bool:
+    return bool(appended.events) or appended.left_out
 
 
 def _rows_of(batch: Batch) -> Rows:
@@ -195,7 +207,20 @@ def _rows_of(batch: Batch) -> Rows:
         events=batch.events,
         jobs=[job_values(job) for job in jobs.values() if job is not None],
         gone=[job_id for job_id, job in jobs.items() if job is None],
+        left_out=batch.left_out,
+        loops=_loop_rows(batch),
+        looped=list(batch.looped),
     )
+
+
+def _loop_rows(batch: Batch) -> list[Values]:
+    """What stands beside the log now about the jobs of which that has changed."""
+    rows: list[Values] = []
+    for job_id in batch.looped:
+        job = batch.jobs[job_id]
+        if job is not None:
+            rows += loop_values(job, batch.loops[job_id])
+    return rows
 
 
 def _answer(outcomes: Sequence[tuple[_Waiting, Any]]) -> None:

@@ -2,24 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
 from server.jobs.commands import Command, Context, CreateJob, Graph, decide
-from server.jobs.events import Event, JobCreated, LeaderElected, Recorded
+from server.jobs.crash_loop import is_left_out, leave_out
+from server.jobs.events import Event, JobCreated, LeaderElected, Recorded, encode_event
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.state import Job, fold
 from server.store.errors import StaleEpoch, VersionConflict
 from server.store.rows import Values, clean_context, clean_event, event_values
 
+replace = msgspec.structs.replace
+
+NO_LOOPS: Mapping[JobId, tuple[Recorded, ...]] = MappingProxyType({})
+
 
 class Appended(msgspec.Struct, frozen=True):
     """What came of a command. `job` is the job after it, None when it is gone; `head` the log's end at that
-    moment. No `events`: the command changed nothing."""
+    moment. `events` are those that went into the log: what was left out of it before comes first. Without any, and
+    without `left_out`, the command changed nothing."""
 
     events: tuple[Recorded, ...]
     job: Job | None
     head: Position
+    left_out: bool = False
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +58,11 @@ class Batch:
         incarnations: dict[JobId, int],
         now: datetime,
         live_jobs: int = 0,
+        left_out: int = 0,
+        loops: Mapping[JobId, tuple[Recorded, ...]] = NO_LOOPS,
     ) -> None:
-        """`live_jobs` is needed only when a create is limited by it."""
+        """`live_jobs` is needed only when a create is limited by it. `left_out`: how many changes of jobs were
+        ever left out of the log; `loops`: what is left out now."""
         self.head = head
         self.epoch = epoch
         self.events: list[Values] = []
@@ -61,6 +72,9 @@ class Batch:
         self._incarnations = incarnations
         self._now = now
         self._live_jobs = live_jobs
+        self.left_out = left_out
+        self.loops = dict(loops)
+        self.looped: set[JobId] = set()
 
     def apply(self, submission: Submission) -> tuple[Appended, ...]:
         """What each command of the submission does. When this raises, the submission has done nothing.
@@ -101,6 +115,9 @@ class Batch:
         self.jobs |= draft.jobs
         self.touched |= draft.jobs.keys()
         self._incarnations |= draft.incarnations
+        self.left_out = draft.left_out
+        self.loops |= draft.loops
+        self.looped |= draft.loops.keys()
 
 
 class _Draft:
@@ -116,13 +133,15 @@ class _Draft:
         self.jobs: dict[JobId, Job | None] = {}
         self.graphs: dict[Digest, Graph] = {}
         self.incarnations: dict[JobId, int] = {}
-        self._done: list[tuple[tuple[Recorded, ...], Job | None]] = []
+        self.left_out = batch.left_out
+        self.loops: dict[JobId, tuple[Recorded, ...]] = {}
+        self._done: list[tuple[tuple[Recorded, ...], Job | None, bool]] = []
 
     def elect(self, event: LeaderElected) -> None:
         self.new_epoch = Epoch(self._batch.epoch + 1)
         self._epoch = self.new_epoch
         recorded = self._record(event, JobId(""), 0, 0)
-        self._done.append(((recorded,), None))
+        self._done.append(((recorded,), None, False))
 
     def run(self, command: Command, expected_version: int | None) -> None:
         job_id = command.job_id
@@ -132,9 +151,15 @@ class _Draft:
             raise VersionConflict(
                 f"job {job_id} is at version {version}, not at {expected_version}; look at it again"
             )
-        events = []
+        events: list[Recorded] = []
+        left_out_before = self.left_out
         live_jobs = self._batch.live_jobs_with(self.jobs) if is_limited_create(command) else 0
         for event in decide(job, command, live_jobs):
+            if job is not None and is_left_out(job, self._loop_of(job_id), event):
+                job = self._leave_out(job, event)
+                continue
+            if job is not None:
+                job = self._write_down(job, events)
             if isinstance(event, JobCreated):
                 incarnation, version = self._next_incarnation(job_id), 0
             else:
@@ -143,15 +168,41 @@ class _Draft:
             recorded = self._record(event, job_id, incarnation, version + 1)
             job = fold(job, recorded)
             events.append(recorded)
-        if events:
+        is_left_out_now = self.left_out > left_out_before
+        if events or is_left_out_now:
             self.jobs[job_id] = job
-            if isinstance(command, CreateJob):
-                self.graphs[command.graph.digest] = command.graph
-        self._done.append((tuple(events), job))
+        if events and isinstance(command, CreateJob):
+            self.graphs[command.graph.digest] = command.graph
+        self._done.append((tuple(events), job, is_left_out_now))
 
     def merge(self) -> tuple[Appended, ...]:
         self._batch.take(self)
-        return tuple(Appended(events, job, self.head) for events, job in self._done)
+        return tuple(Appended(events, job, self.head, left_out) for events, job, left_out in self._done)
+
+    def _loop_of(self, job_id: JobId) -> tuple[Recorded, ...]:
+        """What is left out of the log about that job."""
+        return self.loops[job_id] if job_id in self.loops else self._batch.loops.get(job_id, ())
+
+    def _leave_out(self, job: Job, event: Event) -> Job:
+        event, _ = clean_event(event)
+        recorded = self._recorded(event, job.job_id, job.incarnation, job.version, job.position)
+        after, self.loops[job.job_id] = leave_out(job, self._loop_of(job.job_id), recorded)
+        self.left_out += 1
+        return after
+
+    def _write_down(self, job: Job, events: list[Recorded]) -> Job:
+        """Brings what was left out of the log into it: the job is the same after that, at a later position."""
+        loop = self._loop_of(job.job_id)
+        for one in loop:
+            self.head = Position(self.head + 1)
+            # the epoch says who leads when this comes into the log, the time when it happened
+            recorded = replace(one, position=self.head, version=job.version + 1, epoch=self.new_epoch)
+            self.rows.append(event_values(recorded, encode_event(recorded.event)))
+            events.append(recorded)
+            job = replace(job, position=self.head, version=recorded.version, left_out=0)
+        if loop:
+            self.loops[job.job_id] = ()
+        return job
 
     def _next_incarnation(self, job_id: JobId) -> int:
         before = self.incarnations.get(job_id)
@@ -162,8 +213,15 @@ class _Draft:
     def _record(self, event: Event, job_id: JobId, incarnation: int, version: int) -> Recorded:
         self.head = Position(self.head + 1)
         event, data = clean_event(event)
-        recorded = Recorded(
-            position=self.head,
+        recorded = self._recorded(event, job_id, incarnation, version, self.head)
+        self.rows.append(event_values(recorded, data))
+        return recorded
+
+    def _recorded(
+        self, event: Event, job_id: JobId, incarnation: int, version: int, position: Position
+    ) -> Recorded:
+        return Recorded(
+            position=position,
             job_id=job_id,
             incarnation=incarnation,
             version=version,
@@ -176,5 +234,3 @@ class _Draft:
             epoch=self._epoch,
             recorded_at=self._batch.now,
         )
-        self.rows.append(event_values(recorded, data))
-        return recorded

@@ -15,14 +15,18 @@ BUSY_SECONDS = 5.0
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch writes: rows by column name, their times datetimes; and the ids of jobs that are gone."""
+    """What a batch writes: rows by column name, their times datetimes; and the ids of jobs that are gone. `loops`
+    are all rows of `loop_event` that the jobs in `looped` have after it."""
 
     head: int
     epoch: int
+    left_out: int
     graphs: list[Values]
     events: list[Values]
     jobs: list[Values]
     gone: list[JobId]
+    loops: list[Values]
+    looped: list[JobId]
 
 
 class Database(ABC):
@@ -84,10 +88,10 @@ def columns(table: sa.Table) -> str:
     return ", ".join(names_of(table))
 
 
-def on_conflict_replace(table: sa.Table, key: str) -> str:
+def on_conflict_replace(table: sa.Table, *key: str) -> str:
     """Has an INSERT replace all columns of the row that has the same key."""
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names_of(table) if name != key)
-    return f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names_of(table) if name not in key)
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
 
 
 def one_line(error: BaseException) -> str:

@@ -21,6 +21,7 @@ class Follower:
         self._store = store
         self.jobs: dict[JobId, Job] = {}
         self.position = Position(0)
+        self._left_out = 0
         self._ends: dict[JobId, Position] = {}  # of jobs that note() saw deleted behind `position`
         self._subscribers: list[Callable[[set[JobId]], None]] = []
         self._waiting: dict[JobId, list[asyncio.Event]] = {}
@@ -32,54 +33,64 @@ class Follower:
 
     def is_current(self) -> bool:
         """Whether nothing was appended since the last catch-up; False also when that cannot be told cheaply."""
-        return self._store.sync_head() == self.position
+        return self._store.sync_mark() == (self.position, self._left_out)
 
     async def load(self) -> None:
         """Reads all live jobs. Raises: StoreUnavailable."""
         snapshot = await self._store.snapshot()
         self.jobs = {job.job_id: job for job in snapshot.jobs}
-        self.position = snapshot.head
+        self.position, self._left_out = snapshot.mark
 
     async def catch_up(self) -> None:
         """Brings `jobs` to the head of the log, as it was when this was called, or later.
 
         Raises: StoreUnavailable.
         """
-        if await self._store.read_head() == self.position:
+        if await self._store.read_mark() == (self.position, self._left_out):
             return
         async with self._catching_up:
-            changes = await self._store.changes_since(self.position)
+            changes = await self._store.changes_since(self.position, self._left_out)
             changed: set[JobId] = set()
             if changes.complete:  # an older state was restored: what we know is of another history
                 changed |= self.jobs.keys()
                 self.jobs, self._ends = {}, {}
             for job in changes.jobs:
-                if self._position_of(job.job_id) < job.position:
+                if self._place_of(job.job_id) < job.place:
                     self.jobs[job.job_id] = job
                     changed.add(job.job_id)
             for job_id in changes.gone:
                 # what note() learned meanwhile may be newer than what was read
-                if job_id in self.jobs and self._position_of(job_id) <= changes.head:
+                if job_id in self.jobs and self._place_of(job_id)[0] <= changes.head:
                     del self.jobs[job_id]
                     changed.add(job_id)
-            self.position = changes.head
+            self.position, self._left_out = changes.mark
             self._ends = {job_id: end for job_id, end in self._ends.items() if end > self.position}
         self._tell(changed)
 
     def note(self, appended: Appended) -> None:
         """Takes over what this process has just appended, without a read. A catch-up whose read is under way
         knows less than this, and does not undo it."""
+        job = appended.job
+        if job is None:
+            return self._note_end(appended)
+        known = self.jobs.get(job.job_id)
+        if known is None or known.incarnation != job.incarnation:
+            is_news = job.position > max(self.position, self._place_of(job.job_id)[0])
+        else:
+            is_news = job.place > known.place
+        if is_news:  # else a catch-up has been there
+            self.jobs[job.job_id] = job
+            self._tell({job.job_id})
+        return None
+
+    def _note_end(self, appended: Appended) -> None:
         if not appended.events:
             return
         last = appended.events[-1]
-        if last.position <= max(self.position, self._position_of(last.job_id)):
-            return  # a catch-up has been there
-        if appended.job is None:
+        if last.position > max(self.position, self._place_of(last.job_id)[0]):
             self.jobs.pop(last.job_id, None)
             self._ends[last.job_id] = last.position
-        else:
-            self.jobs[last.job_id] = appended.job
-        self._tell({last.job_id})
+            self._tell({last.job_id})
 
     async def wait_until(self, job_id: JobId, incarnation: int, done: Callable[[Job], bool]) -> Job | None:
         """The job once `done` holds of it; None once that incarnation is gone. Waits without limit."""
@@ -110,9 +121,9 @@ class Follower:
             except StoreUnavailable:
                 await asyncio.sleep(POLL_SECONDS)
 
-    def _position_of(self, job_id: JobId) -> Position:
+    def _place_of(self, job_id: JobId) -> tuple[Position, int]:
         job = self.jobs.get(job_id)
-        return job.position if job is not None else self._ends.get(job_id, Position(0))
+        return job.place if job is not None else (self._ends.get(job_id, Position(0)), 0)
 
     def _tell(self, changed: set[JobId]) -> None:
         for subscriber in self._subscribers:

@@ -8,20 +8,21 @@ from contextlib import suppress
 from server.failpoints import Failpoint, hit
 from server.jobs.ids import Position
 from server.store.database import Database
+from server.store.queries import Mark
 from server.store.sqlite import SqliteDatabase
 
 
 class SqliteHead:
-    """The log's last position, read on the calling thread: microseconds, and no lock is waited for."""
+    """The mark of the jobs' state, read on the calling thread: microseconds, and no lock is waited for."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = None
         self._data_version = -1
-        self._position = Position(0)
+        self._mark = Mark(Position(0))
 
-    def read(self) -> Position | None:
-        """The position; None when it cannot be told at once."""
+    def read(self) -> Mark | None:
+        """The mark; None when it cannot be told at once."""
         try:
             hit(Failpoint.STORE_HEAD, _injected)
             if self._connection is None:
@@ -29,13 +30,13 @@ class SqliteHead:
             # data_version changes exactly when another connection has committed
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._data_version:
-                (position,) = self._connection.execute("SELECT position FROM log_head").fetchone()
+                row = self._connection.execute("SELECT position, left_out FROM log_head").fetchone()
                 # the version was read first: a commit in between is noticed by the next call
-                self._data_version, self._position = version, Position(position)
+                self._data_version, self._mark = version, Mark(*row)
         except Exception:
             self.close()
             return None
-        return self._position
+        return self._mark
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -57,12 +58,12 @@ class Shared:
     """One question asked by many at once. Whoever comes while it is under way shares the next one, since the
     answer on its way may have been read before they came."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Position]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Mark]]) -> None:
         self._ask = ask
-        self._running: asyncio.Task[Position] | None = None
-        self._next: asyncio.Task[Position] | None = None
+        self._running: asyncio.Task[Mark] | None = None
+        self._next: asyncio.Task[Mark] | None = None
 
-    async def __call__(self) -> Position:
+    async def __call__(self) -> Mark:
         if self._running is None:
             self._running = self._start(None)
             return await asyncio.shield(self._running)
@@ -70,13 +71,13 @@ class Shared:
             self._next = self._start(self._running)
         return await asyncio.shield(self._next)
 
-    def _start(self, before: "asyncio.Task[Position] | None") -> "asyncio.Task[Position]":
+    def _start(self, before: "asyncio.Task[Mark] | None") -> "asyncio.Task[Mark]":
         task = asyncio.create_task(self._run(before), name="log head")
         # when all who asked have given up, nobody is left to hear of an error
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
-    async def _run(self, before: "asyncio.Task[Position] | None") -> Position:
+    async def _run(self, before: "asyncio.Task[Mark] | None") -> Mark:
         if before is not None:
             await asyncio.wait({before})
             self._running, self._next = self._next, None

@@ -18,7 +18,7 @@ from server.store.database import (
     one_line,
 )
 from server.store.rows import JSON_COLUMNS, Values
-from server.store.tables import EVENT, GRAPH, JOB
+from server.store.tables import EVENT, GRAPH, JOB, LOOP_EVENT
 
 SETTINGS = {
     "timezone": "UTC",
@@ -84,11 +84,14 @@ class PostgresDatabase(Database):
     def write(self, connection: sa.Connection, rows: Rows) -> None:
         parameters = {
             "graphs": _json(rows.graphs),
-            "events": _json([{**row, "data": msgspec.Raw(row["data"].encode())} for row in rows.events]),
+            "events": _json([_with_data(row) for row in rows.events]),
             "jobs": _json([_with_json(row) for row in rows.jobs]),
             "gone": rows.gone,
+            "loops": _json([_with_data(row) for row in rows.loops]),
+            "looped": rows.looped,
             "position": rows.head,
             "epoch": rows.epoch,
+            "left_out": rows.left_out,
         }
         connection.exec_driver_sql(self._write, parameters)
 
@@ -113,17 +116,27 @@ def _write_statement() -> str:
     """All that a batch writes, in one statement: its rows travel as JSON, which Postgres takes apart faster than a
     row at a time, and there is one answer to wait for."""
 
+    def source(table: sa.Table, parameter: str) -> str:
+        return f"json_populate_recordset(NULL::{table.name}, %({parameter})s::json)"
+
     def rows(table: sa.Table, parameter: str) -> str:
-        source = f"json_populate_recordset(NULL::{table.name}, %({parameter})s::json)"
-        return f"{insert_into(table)} SELECT {columns(table)} FROM {source}"  # noqa: S608 - our own names
+        selected = f"SELECT {columns(table)} FROM {source(table, parameter)}"  # noqa: S608 - our own names
+        return f"{insert_into(table)} {selected}"
 
     return f"""
         WITH graphs AS ({rows(GRAPH, "graphs")} ON CONFLICT (digest) DO NOTHING),
              events AS ({rows(EVENT, "events")}),
              jobs AS ({rows(JOB, "jobs")} {on_conflict_replace(JOB, "job_id")}),
-             gone AS (DELETE FROM job WHERE job_id = ANY (%(gone)s::text[]))
-        UPDATE log_head SET position = %(position)s, epoch = %(epoch)s
+             gone AS (DELETE FROM job WHERE job_id = ANY (%(gone)s::text[])),
+             loops AS ({rows(LOOP_EVENT, "loops")} {on_conflict_replace(LOOP_EVENT, "job_id", "number")}),
+             past AS (DELETE FROM loop_event WHERE job_id = ANY (%(looped)s::text[]) AND (job_id, number) NOT IN
+                      (SELECT job_id, number FROM {source(LOOP_EVENT, "loops")}))
+        UPDATE log_head SET position = %(position)s, epoch = %(epoch)s, left_out = %(left_out)s
     """  # noqa: S608 - our own names
+
+
+def _with_data(event: Values) -> Values:
+    return {**event, "data": msgspec.Raw(event["data"].encode())}
 
 
 def _with_json(job: Values) -> Values:

@@ -1,5 +1,8 @@
 """Every read, as a function of a connection. What boot uses costs by live jobs, not by the length of history."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import msgspec
 import sqlalchemy as sa
 
@@ -7,19 +10,41 @@ from server.jobs.commands import Graph
 from server.jobs.events import JobDeleted, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.state import Job
-from server.store.rows import graph_of, job_of, recorded_of
-from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD
+from server.store.rows import graph_of, job_of, left_out_of, recorded_of
+from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD, LOOP_EVENT
 
 LAST_EVENTS = 100
 """How much of a job's end `last_incarnation` reads: months of restarts must not make a boot slow."""
 
 
+class Mark(NamedTuple):
+    """What tells one state of the jobs from another: the log's last position, and how many changes were ever left
+    out of it (jobs/crash_loop). Both only grow."""
+
+    position: Position
+    left_out: int = 0
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """What stands beside the log about one job; `number` is that of the last change, counted from the job's last
+    event in the log."""
+
+    number: int
+    events: tuple[Recorded, ...]
+
+
 class Snapshot(msgspec.Struct, frozen=True):
-    """All live jobs, ordered by id, as the events up to `head` left them. `epoch` is the newest leader's."""
+    """All live jobs, ordered by id, as the events up to `head` left them, and what was left out of the log since.
+    `epoch` is the newest leader's."""
 
     head: Position
     epoch: Epoch
     jobs: tuple[Job, ...]
+    left_out: int = 0
+
+    @property
+    def mark(self) -> "Mark":
+        return Mark(self.head, self.left_out)
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -32,6 +57,11 @@ class Changes(msgspec.Struct, frozen=True):
     jobs: tuple[Job, ...]
     gone: tuple[JobId, ...]
     complete: bool
+    left_out: int = 0
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.head, self.left_out)
 
 
 def head(connection: sa.Connection) -> tuple[Position, Epoch]:
@@ -39,23 +69,48 @@ def head(connection: sa.Connection) -> tuple[Position, Epoch]:
     return Position(row.position), Epoch(row.epoch)
 
 
+def mark(connection: sa.Connection) -> Mark:
+    row = connection.execute(sa.select(LOG_HEAD.c.position, LOG_HEAD.c.left_out)).one()
+    return Mark(Position(row.position), row.left_out)
+
+
 def snapshot(connection: sa.Connection) -> Snapshot:
     position, epoch = head(connection)
     rows = connection.execute(sa.select(JOB).order_by(JOB.c.job_id))
-    return Snapshot(position, epoch, tuple(job_of(row) for row in rows))
+    return Snapshot(position, epoch, tuple(job_of(row) for row in rows), mark(connection).left_out)
 
 
-def changes_since(connection: sa.Connection, position: Position) -> Changes:
+def changes_since(connection: sa.Connection, position: Position, left_out: int = 0) -> Changes:
+    """What changed since the mark (position, left_out)."""
     now, epoch = head(connection)
-    if now == position:
-        return Changes(now, epoch, (), (), complete=False)
-    if now < position:  # an older state was restored
-        return Changes(now, epoch, snapshot(connection).jobs, (), complete=True)
+    left_out_now = mark(connection).left_out
+    if (now, left_out_now) == (position, left_out):
+        return Changes(now, epoch, (), (), complete=False, left_out=left_out)
+    if now < position or left_out_now < left_out:  # an older state was restored
+        return Changes(now, epoch, snapshot(connection).jobs, (), complete=True, left_out=left_out_now)
     changed = sa.select(JOB).where(JOB.c.position > position)
     jobs = tuple(job_of(row) for row in connection.execute(changed))
+    if left_out_now > left_out:
+        looping = sa.select(LOOP_EVENT.c.job_id)
+        others = sa.select(JOB).where(JOB.c.job_id.in_(looping), JOB.c.position <= position)
+        jobs += tuple(job_of(row) for row in connection.execute(others))
     deleted = sa.select(EVENT.c.job_id).where(EVENT.c.position > position, EVENT.c.type == JobDeleted.type)
     gone = set(connection.scalars(deleted)) - {job.job_id for job in jobs}
-    return Changes(now, epoch, jobs, tuple(JobId(job_id) for job_id in gone), complete=False)
+    ids = tuple(JobId(job_id) for job_id in gone)
+    return Changes(now, epoch, jobs, ids, complete=False, left_out=left_out_now)
+
+
+def left_out(connection: sa.Connection, job_ids: Sequence[JobId] | None = None) -> dict[JobId, LeftOut]:
+    """What is left out of the log about these jobs, or about all."""
+    query = sa.select(LOOP_EVENT).order_by(LOOP_EVENT.c.job_id, LOOP_EVENT.c.number)
+    if job_ids is not None:
+        query = query.where(LOOP_EVENT.c.job_id.in_(job_ids))
+    found: dict[JobId, LeftOut] = {}
+    for row in connection.execute(query):
+        number, recorded = left_out_of(row)
+        before = found[recorded.job_id].events if recorded.job_id in found else ()
+        found[recorded.job_id] = LeftOut(number, (*before, recorded))
+    return found
 
 
 def count_jobs(connection: sa.Connection) -> int:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from server.jobs.commands import Context, Graph
-from server.jobs.events import EngineIdentity, Event, Recorded, decode_event, encode_event
+from server.jobs.events import EngineIdentity, Event, LastExit, Recorded, decode_event, encode_event
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.options import NO_OPTIONS, JobOptions
-from server.jobs.state import Job, LastExit
+from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 
 Values = dict[str, Any]
@@ -105,6 +105,36 @@ def recorded_of(row: Sequence[Any]) -> Recorded:
     )
 
 
+def loop_values(job: Job, left_out: Sequence[Recorded]) -> list[Values]:
+    """The rows of what is left out of the log about `job`."""
+    first = job.left_out - len(left_out) + 1
+    return [
+        {
+            "job_id": job.job_id,
+            "number": number,
+            "incarnation": job.incarnation,
+            "version": job.version,
+            "position": job.position,
+            "type": one.type,
+            "schema_version": one.schema_version,
+            "data": encode_event(one.event),
+            "actor": one.actor,
+            "epoch": one.epoch,
+            "recorded_at": one.recorded_at,
+        }
+        for number, one in enumerate(left_out, first)
+    ]
+
+
+def left_out_of(row: Sequence[Any]) -> tuple[int, Recorded]:
+    """A row with the columns of `loop_event`, in their order: its number, and the event."""
+    job_id, number, incarnation, version, position, kind, schema_version, data, actor, epoch, at = row
+    recorded = recorded_of(
+        (position, job_id, incarnation, version, kind, schema_version, data, actor, "", None, epoch, at)
+    )
+    return number, recorded
+
+
 JSON_COLUMNS = ("last_exit", "options", "endpoints")
 """Columns of `job` that hold JSON text."""
 
@@ -143,6 +173,7 @@ def job_values(job: Job) -> Values:
         "engine_run_dir": engine.run_dir if engine else None,
         "options": _options_text(job.options),
         "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
+        "left_out": job.left_out,
     }
 
 
@@ -151,7 +182,7 @@ def job_of(row: Sequence[Any]) -> Job:
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
     retry_at, ready_at, ever_ready, last_exit = row[19:23]
-    pid, start_time, boot_id, host, run_dir, options, endpoints = row[23:]
+    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out = row[23:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -178,6 +209,7 @@ def job_of(row: Sequence[Any]) -> Job:
         engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
         options=NO_OPTIONS if options == "{}" else msgspec.json.decode(options, type=JobOptions),
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),
+        left_out=left_out,
     )
 
 

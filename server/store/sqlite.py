@@ -21,11 +21,11 @@ from server.store.database import (
     one_line,
 )
 from server.store.rows import Values
-from server.store.tables import EVENT, GRAPH, JOB, UtcTime, time_text
+from server.store.tables import EVENT, GRAPH, JOB, LOOP_EVENT, UtcTime, time_text
 
-GRAPH_TIMES, EVENT_TIMES, JOB_TIMES = (
+GRAPH_TIMES, EVENT_TIMES, JOB_TIMES, LOOP_TIMES = (
     tuple(column.name for column in table.columns if isinstance(column.type, UtcTime))
-    for table in (GRAPH, EVENT, JOB)
+    for table in (GRAPH, EVENT, JOB, LOOP_EVENT)
 )
 
 
@@ -49,7 +49,9 @@ class SqliteDatabase(Database):
         self._insert_event = f"{insert_into(EVENT)} VALUES ({_named(EVENT)})"
         self._upsert_job = f"{insert_into(JOB)} VALUES ({_named(JOB)}) {on_conflict_replace(JOB, 'job_id')}"
         self._delete_job = "DELETE FROM job WHERE job_id = :job_id"
-        self._move_head = "UPDATE log_head SET position = :position, epoch = :epoch"
+        self._clear_loop = "DELETE FROM loop_event WHERE job_id = :job_id"
+        self._insert_loop = f"{insert_into(LOOP_EVENT)} VALUES ({_named(LOOP_EVENT)})"
+        self._move_head = "UPDATE log_head SET position = :position, epoch = :epoch, left_out = :left_out"
 
     def connect_driver(self, *, create: bool, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
         """A connection of the driver's own, usable from any one thread at a time.
@@ -92,7 +94,9 @@ class SqliteDatabase(Database):
             (self._insert_event, [_stored(row, EVENT_TIMES, texts) for row in rows.events]),
             (self._upsert_job, [_stored(row, JOB_TIMES, texts) for row in rows.jobs]),
             (self._delete_job, [{"job_id": job_id} for job_id in rows.gone]),
-            (self._move_head, [{"position": rows.head, "epoch": rows.epoch}]),
+            (self._clear_loop, [{"job_id": job_id} for job_id in rows.looped]),
+            (self._insert_loop, [_stored(row, LOOP_TIMES, texts) for row in rows.loops]),
+            (self._move_head, [{"position": rows.head, "epoch": rows.epoch, "left_out": rows.left_out}]),
         ):
             if values:
                 connection.exec_driver_sql(statement, values)

@@ -17,7 +17,7 @@ from server.store.batch import Appended, Submission
 from server.store.database import Database
 from server.store.errors import StoreUnavailable
 from server.store.heads import Shared, sync_head_of
-from server.store.queries import Changes, Snapshot
+from server.store.queries import Changes, Mark, Snapshot
 from server.store.rows import clean_text, is_storable
 from server.store.session import Session
 from server.store.urls import database_of
@@ -128,9 +128,9 @@ class Store:
         """All live jobs and the position they are at, as of one moment."""
         return await self._reader.run(queries.snapshot)
 
-    async def changes_since(self, position: Position) -> Changes:
-        """What is different from a snapshot at `position`, as of one moment."""
-        return await self._reader.run(lambda connection: queries.changes_since(connection, position))
+    async def changes_since(self, position: Position, left_out: int = 0) -> Changes:
+        """What is different from a snapshot with the mark (position, left_out), as of one moment."""
+        return await self._reader.run(lambda connection: queries.changes_since(connection, position, left_out))
 
     async def graph(self, digest: Digest) -> Graph | None:
         return await self._reader.run(lambda connection: queries.graph(connection, digest))
@@ -156,22 +156,25 @@ class Store:
         self._wake.send()
         return count
 
-    def sync_head(self) -> Position | None:
-        """The log's last position at this moment, without waiting; None when it takes `read_head` to tell."""
+    def sync_mark(self) -> Mark | None:
+        """The mark at this moment, without waiting; None when it takes `read_mark` to tell."""
         return self._sync_head.read() if self._sync_head is not None else None
 
+    async def read_mark(self) -> Mark:
+        """The mark as it is when this is called, or later. Callers at one time share a read."""
+        mark = self.sync_mark()
+        return mark if mark is not None else await self._shared_head()
+
     async def read_head(self) -> Position:
-        """The log's last position, as it is when this is called, or later. Callers at one time share a read."""
-        position = self.sync_head()
-        return position if position is not None else await self._shared_head()
+        """The log's last position, as `read_mark`."""
+        return (await self.read_mark()).position
 
     async def wait_for_append(self, timeout: float) -> bool:
         """Waits until something was appended, at most `timeout` seconds; whether a wake-up came. One waiter."""
         return await self._wake.wait(timeout)
 
-    async def _ask_head(self) -> Position:
-        position, _ = await self._head_reader.ask(queries.head)
-        return position
+    async def _ask_head(self) -> Mark:
+        return await self._head_reader.ask(queries.mark)
 
     async def _submit(self, submission: Submission) -> tuple[Appended, ...]:
         if not all(is_storable(job_id) for job_id in submission.job_ids()):

@@ -76,7 +76,26 @@ LOG_HEAD = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("left_out", sa.BigInteger, nullable=False),
 )
+
+LOOP_EVENT = sa.Table(
+    "loop_event",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("incarnation", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("data", JsonText, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+)
+"""What is left out of the log, see jobs/crash_loop. `version` and `position` are those of the job's last event in
+the log, `number` counts from there."""
 
 GRAPH = sa.Table(
     "graph",
@@ -122,5 +141,6 @@ JOB = sa.Table(
     sa.Column("engine_run_dir", sa.Text),
     sa.Column("options", JsonText, nullable=False),
     sa.Column("endpoints", JsonText, nullable=False),
+    sa.Column("left_out", sa.BigInteger, nullable=False),
     sa.Index("job_by_position", "position"),
 )

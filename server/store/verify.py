@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from server.jobs.crash_loop import fold_left_out
 from server.jobs.events import JobCreated, Recorded
 from server.jobs.ids import Digest, JobId, Position, digest_of
 from server.jobs.state import Job, fold
 from server.store import queries
 from server.store.rows import JSON_COLUMNS, job_values
-from server.store.tables import GRAPH, JOB
+from server.store.tables import GRAPH, JOB, LOOP_EVENT
 
 EVENTS_A_READ = 5_000
 GRAPHS_A_READ = 50
@@ -35,6 +36,8 @@ def verify(connection: sa.Connection) -> list[Difference]:
     folding = Folding()
     for recorded in _all_events(connection):
         folding.add(recorded)
+    for left_out in queries.left_out(connection).values():
+        folding.add_left_out(left_out)
     head, _ = queries.head(connection)
     found = folding.differences
     if head != folding.position:
@@ -47,6 +50,9 @@ def rebuild(connection: sa.Connection) -> tuple[int, bool]:
     folding = Folding()
     for recorded in _all_events(connection):
         folding.add(recorded)
+    for job_id, left_out in queries.left_out(connection).items():
+        if not folding.add_left_out(left_out):
+            connection.execute(sa.delete(LOOP_EVENT).where(LOOP_EVENT.c.job_id == job_id))
     connection.execute(sa.delete(JOB))
     rows = [job_values(job) for job in folding.jobs.values()]
     if rows:
@@ -77,6 +83,21 @@ class Folding:
             self.jobs.pop(recorded.job_id, None)
         else:
             self.jobs[recorded.job_id] = job
+
+    def add_left_out(self, left_out: queries.LeftOut) -> bool:
+        """Once all events are in: what stands beside the log about one job. False when it belongs to another state
+        of the log, and thus changes nothing."""
+        first = left_out.events[0]
+        job = self.jobs.get(first.job_id)
+        place = (first.incarnation, first.version, first.position)
+        expected = None if job is None else (job.incarnation, job.version, job.position)
+        if job is None or place != expected:
+            self.differences.append(Difference(first.job_id, "loop_event", f"after {expected}", f"after {place}"))
+            return False
+        for recorded in left_out.events:
+            job = fold_left_out(job, recorded, left_out.number)
+        self.jobs[job.job_id] = job
+        return True
 
     def _check_position(self, recorded: Recorded) -> None:
         if recorded.position != self.position + 1:

@@ -73,6 +73,7 @@ def test_an_unknown_type_or_a_newer_schema_decodes_to_an_unknown_event() -> None
 def test_type_names_in_the_log_are_fixed() -> None:
     # renaming one would orphan the rows that carry it
     assert sorted(e.EVENT_TYPES) == [
+        "attempts-summed-up",
         "delete-requested",
         "engine-adopted",
         "engine-exited",

@@ -103,7 +103,7 @@ async def test_job_attempts(told: Store, url: str) -> None:
     rows = query(url, "SELECT * FROM job_attempts ORDER BY job_id, attempt")
 
     assert list(rows[0]) == [
-        *("job_id", "incarnation", "attempt", "started_at", "ready_at", "ended_at", "how", "why"),
+        *("job_id", "incarnation", "attempt", "attempts", "started_at", "ready_at", "ended_at", "how", "why"),
         *("engine_pid", "engine_host", "seconds_running"),
     ]
     assert [(row["job_id"], row["attempt"], row["how"], row["why"]) for row in rows] == [
