@@ -98,15 +98,13 @@ async def test_5_2_open_gets_the_description_s_config_overlaid_by_the_node(tmp_p
             raise AssertionError("it was opened")
 
 
-async def test_5_2_a_unit_described_for_another_device(tmp_path: Path) -> None:
-    """Deviation: ModelBox has Python units for the cpu only. Here the device is what the description says, whatever
-    the unit's code makes of it."""
-    port = free_port()
-    code = unit_with(open="assert self.get_bind_device().get_type() == 'cuda'; return modelbox.Status()")
-    write_unit(tmp_path, "u", code, device="cuda")
-    graph = json.dumps(chain(port, tmp_path, "u")).replace("flowunit=u, device=cpu", "flowunit=u, device=cuda")
-    async with running(compile_graph(graph, "json")):
-        assert (await ask(port)).content == b"hi"
+def test_5_2_only_the_cpu_has_python_units(tmp_path: Path) -> None:
+    write_unit(tmp_path, "u", unit_with(), device="cuda")
+    graph = json.dumps(chain(free_port(), tmp_path, "u")).replace(
+        "flowunit=u, device=cpu", "flowunit=u, device=cuda"
+    )
+    with pytest.raises(FlowError, match="there is no device type 'cuda' here, only cpu"):
+        compile_graph(graph, "json")
 
 
 async def test_5_2_exception_in_open(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
