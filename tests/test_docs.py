@@ -50,7 +50,7 @@ def code_of(*folders: str) -> str:
 def test_every_key_of_graph_files_is_listed() -> None:
     listed = section(FLOWS, "Keys")
     documented = spans("".join(first_cells(listed)))
-    code = code_of("flow", "graph") + SOURCES[ROOT / "server" / "flow" / "sdk" / "by_name.py"]
+    code = code_of("flow", "graph", "profile") + SOURCES[ROOT / "server" / "flow" / "sdk" / "by_name.py"]
     read = set(re.findall(r'"((?:graph|driver|flow|log|profile)\.[a-z_-]+)"', code))
     assert read == {key for key in documented if not key.startswith("args.")}
     without_effect = spans(listed.split("\n\n")[-1], r"[a-z]+\.[a-z_-]+")

@@ -18,6 +18,7 @@ from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
 from server.flow.plan import Plan
+from server.flow.profile.profiler import Profiler, profiler_of
 from server.flow.pyunits.imports import UnitImports
 from server.flow.run.build import UnitMaker, build_nodes
 from server.flow.run.calls import SUCCESS, Outcome, call_unit
@@ -76,6 +77,7 @@ class Flow:
         self._watch: asyncio.Task[None] | None = None
         self._stall_watch: StallWatch | None = None
         self._stall_task: asyncio.Task[None] | None = None
+        self._profiler: Profiler | None = None
         self._is_running = False
         self._is_stopped = False
 
@@ -152,6 +154,8 @@ class Flow:
                 node.stop(STOPPED)
         await self._settled(max(deadline, monotonic() + CLOSE_SECONDS))
         await self._close_units(max(deadline - monotonic(), CLOSE_SECONDS))
+        if self._profiler is not None:
+            await self._profiler.stop()
 
     def begin(self, context: SessionContext) -> InputFeed | None:
         """A new session at the graph's input nodes; None when it has none. From any thread, after `build`."""
@@ -169,6 +173,7 @@ class Flow:
         # not on the loop: units import what they need, which may take long
         make = partial(build_nodes, self._plan, self._scheduler, self, services, self._makers)
         self._nodes = await _on_thread(make, self._mailbox)
+        self._profiler = profiler_of(self._plan, self._nodes)
         _set_log_level(self._plan.settings.get("log.level", ""))
         self._scheduler.start(self._crashed)
         await self._open_units()

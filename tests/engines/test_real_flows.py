@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from server.engines.driver import EngineSpec, Failed, Ready
+from server.engines.driver import Ended, EngineSpec, Failed, Ready
 from server.engines.handle import LocalHandle
 from server.engines.local import LocalDriver
 from tests.engines.conftest import end, kill_host
@@ -84,6 +84,21 @@ async def test_a_graph_that_is_wrong_says_where(flows: LocalDriver) -> None:
     failed = await next_news(handle)
     assert isinstance(failed, Failed)
     assert "in_wrong" in failed.message
+
+
+async def test_two_engines_profile_into_one_folder(flows: LocalDriver, tmp_path: Path) -> None:
+    handles = []
+    for job_id in ("a", "b"):
+        spec = spec_of(job_id, free_port(), "/")
+        profile = f'[profile]\nperformance = true\ntrace = true\ndir = "{tmp_path}/perf"\n'
+        handle = await flows.start(structs.replace(spec, source=profile + spec.source))
+        assert isinstance(await next_news(handle), Ready)
+        handles.append(handle)
+    await asyncio.gather(*(handle.stop(1) for handle in handles))
+    for handle in handles:
+        assert isinstance(await next_news(handle), Ended)
+    written = [path.name.partition("_")[0] for path in (tmp_path / "perf").iterdir()]
+    assert sorted(written) == ["performance", "performance", "trace", "trace"]
 
 
 async def test_one_connection_alternates_between_two_flows(flows: LocalDriver) -> None:

@@ -22,14 +22,13 @@ from server.flow.graph.draft import Draft, listed, nearest
 from server.flow.graph.findings import Enough, Findings
 from server.flow.graph.matching import check_matching
 from server.flow.plan import Plan
+from server.flow.profile.settings import check_profile
 from server.flow.settings import load_settings, shown
 from server.flow.status import FlowError, StatusCode
 
 LOAD_STEP = "load graph failed."
 MAX_DOT_FILE = 16_000_000
 """Bytes of the file that graph.graphconffilepath names."""
-
-_NO_PROFILE_IN = ("/bin", "/boot", "/sbin", "/etc", "/dev", "/proc", "/sys", "/var")
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,18 @@ def check_settings(settings: Mapping[str, str]) -> None:
     """What ModelBox refuses in `init`, before it builds anything (spec 1.5). Raises: FlowError."""
     _check_settings(settings)
     _dot_text(settings)
+
+
+def check_arguments(settings: Mapping[str, str], args: Iterable[str]) -> None:
+    """Every one of `args` is declared under `[args]` (spec 1.5). Raises: FlowError FAULT."""
+    declared = _declared_arguments(settings)
+    for name in args:
+        if name not in declared:
+            raise FlowError(
+                StatusCode.FAULT,
+                f"args '{shown(name)}' is not declared",
+                f"[args] declares {listed(sorted(declared))}; {nearest(name, declared)}",
+            )
 
 
 def compile_settings(
@@ -144,7 +155,7 @@ def _check(draft: Draft, name: str, settings: dict[str, str], findings: Findings
 def _check_settings(settings: Mapping[str, str]) -> None:
     if not values.get_bool(settings, "flow.enable", True):
         raise FlowError(StatusCode.PERMIT, "flow is disabled", "flow.enable is false in the graph file")
-    _check_profile(settings)
+    check_profile(settings)
     chosen = settings.get("graph.format", "")
     if not chosen:
         raise FlowError(
@@ -156,14 +167,6 @@ def _check_settings(settings: Mapping[str, str]) -> None:
             LOAD_STEP,
             "Graph format not supported, support type:graphviz",
             f"graph.format is '{shown(chosen)}'",
-        )
-
-
-def _check_profile(settings: Mapping[str, str]) -> None:
-    folder = settings.get("profile.dir", "")
-    if any(folder == each or folder.startswith(f"{each}/") for each in _NO_PROFILE_IN):
-        raise FlowError(
-            StatusCode.FAULT, "Initial profiler failed.", f"profile.dir may not be in '{shown(folder)}'"
         )
 
 
@@ -207,13 +210,10 @@ def _unreadable(path: Path, reason: str) -> FlowError:
 
 
 def _arguments(settings: Mapping[str, str], args: Mapping[str, str]) -> dict[str, str]:
-    declared = {key.split(".", 2)[1] for key in settings if key.startswith("args.") and key.count(".") > 1}
-    for name in args:
-        if name not in declared:
-            raise FlowError(
-                StatusCode.FAULT,
-                f"args '{shown(name)}' is not declared",
-                f"[args] declares {listed(sorted(declared))}; {nearest(name, declared)}",
-            )
-    defaults = {name: settings[f"args.{name}.default"] for name in declared if f"args.{name}.default" in settings}
-    return {**defaults, **args}
+    check_arguments(settings, args)
+    keys = {name: f"args.{name}.default" for name in _declared_arguments(settings)}
+    return {**{name: settings[key] for name, key in keys.items() if key in settings}, **args}
+
+
+def _declared_arguments(settings: Mapping[str, str]) -> set[str]:
+    return {key.split(".", 2)[1] for key in settings if key.startswith("args.") and key.count(".") > 1}

@@ -42,6 +42,8 @@ class BatchCall:
         context = self.context = node.context(first[0].scope.session, node.owner)
         context.begin(node.input_lists(self.data))
         context.input_streams(node.input_metas(first))
+        if node.names_sessions:
+            context._sessions = tuple({row[0].scope.session.context: None for row in self.data})
         started = perf_counter()
         self.outcome = call_unit(f"{node.name}.process", node.unit.process, context)
         self.seconds = perf_counter() - started

@@ -41,6 +41,9 @@ class Node:
     """`max_batch` is the number of buffers that a call gets at most. Everything but `unit` is guarded by the
     scheduler's lock."""
 
+    names_sessions = False
+    """Whether a profile wants to know all sessions that a call's buffers belong to."""
+
     def __init__(
         self, plan: PlanNode, unit: FlowUnit, scheduler: "Scheduler", ender: FlowEnder, max_batch: int
     ) -> None:
