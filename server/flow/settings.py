@@ -24,14 +24,15 @@ def detect_format(name: str, text: str) -> str:
 
 
 def load_settings(text: str, format: str = "auto") -> dict[str, str]:
-    """The flat map of a graph file. `format`: auto, json or toml.
+    """The flat map of a graph file. `format`: auto, json or toml. A text that begins with a brace is JSON whatever
+    `format` says: no TOML does, and ModelBox asks for nothing else of a graph that is no file (spec 1.1).
 
     Raises: FlowError, when the text is malformed (with line and column), nested deeper than MAX_DEPTH, or holds
     an array of anything but strings.
     """
     if not text.strip():
         raise FlowError(StatusCode.NOTSUPPORT, "unknown file format", "the graph text is empty")
-    chosen = detect_format("", text) if format == "auto" else format
+    chosen = detect_format("", text) if format in ("auto", "toml") else format
     if chosen == "json":
         return load_json(text)
     if chosen == "toml":

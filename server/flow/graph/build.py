@@ -11,6 +11,7 @@ from server.flow.graph.devices import device_request
 from server.flow.graph.dot_graph import DotEdge, DotGraph
 from server.flow.graph.draft import Draft, listed, nearest, place
 from server.flow.graph.findings import Findings
+from server.flow.graph.missing_units import why_no_unit
 from server.flow.plan import NodeKind, PlanEdge, PlanNode
 from server.flow.settings import shown
 from server.flow.status import FlowError, StatusCode
@@ -168,19 +169,21 @@ class _Builder:
             found = self._catalogue.find(unit, candidate)
             if found is not None:
                 return found, device_id
+        absence = why_no_unit(self._catalogue, unit, request)
+        if absence.bad_entry:
+            raise FlowError(
+                StatusCode.INVALID,
+                f"open flowunit '{shown(unit)}', type '{shown(request.text or 'cpu')}' failed.",
+                f"invalid entry string: {shown(absence.bad_entry)}",
+                f"{self._place(name)}: {absence.words}",
+            )
         raise FlowError(
             StatusCode.NOTFOUND,
             failed,
             f"can not find flowunit [type: {shown(request.text)}, name:{shown(unit)}], "
             "Please check if the 'device' configured correctly or if the flowunit library exists.",
-            f"{self._place(name)}: {request.refusal() or self._why_no_unit(unit)}",
+            f"{self._place(name)}: {absence.words}",
         )
-
-    def _why_no_unit(self, unit: str) -> str:
-        for problem in self._catalogue.problems:
-            if unit in (problem.unit, problem.path.rpartition("/")[2].removesuffix(".toml")):
-                return f"its description is broken: {shown(str(problem), 600)}"
-        return f"there is no unit '{shown(unit)}'; {nearest(unit, {each.name for each in self._catalogue.all()})}"
 
     def _check_ports(
         self, name: str, unit: UnitDescription, linked_in: dict[str, int], linked_out: dict[str, int]
@@ -224,6 +227,7 @@ class _Builder:
             first = min(self._outputs)
             options = self._outputs[first]
             self._attempt(first, lambda: self._check_output(first, options))
+            self._attempt(first, lambda: self._check_queues(first, options, tuple(self._outputs)))
             self._add_virtual(first, NodeKind.OUTPUT, options)
 
     def _check_output(self, name: str, options: dict[str, str]) -> None:
@@ -238,7 +242,8 @@ class _Builder:
     def _add_virtual(self, first: str, kind: NodeKind, options: dict[str, str]) -> None:
         is_input = kind is NodeKind.INPUT
         ports = tuple(sorted(self._inputs if is_input else self._outputs))
-        self._draft.lines[first] = self._dot.nodes[first].line
+        for name in ports:
+            self._draft.lines[name] = self._dot.nodes[name].line
         self._draft.nodes[first] = PlanNode(
             name=first,
             kind=kind,
@@ -278,7 +283,7 @@ class _Builder:
         )
 
     def _no_port(self, name: str, port: str, ports: tuple[str, ...], line: int, is_source: bool) -> str:
-        edge = f"edge in line {line}"
+        edge = f"edge in line {line}" if line else "edge"
         if name in self._inputs or name in self._outputs:
             kind = "input" if name in self._inputs else "output"
             arrow = "begin" if is_source else "end"
@@ -302,6 +307,6 @@ def _port_complaints(direction: str, declared: tuple[str, ...], linked: dict[str
         if port not in declared:
             complaints.append(
                 f"config {direction} port [ {shown(port)} ] not defined in flowunit "
-                f"(line {line}; {nearest(port, declared)})"
+                f"({f'line {line}; ' if line else ''}{nearest(port, declared)})"
             )
     return complaints

@@ -40,7 +40,9 @@ def _check_ports(draft: Draft, findings: Findings) -> None:
             for port in ports:
                 if (name, port) not in linked:
                     text = f"{direction} port is not connect. node: {shown(name)} port: {shown(port)}"
-                    ours = f"{draft.place(name)}: no edge has this port"
+                    # a port of an input or output node is a node of the text, with a line of its own
+                    owner = port if node.unit is None else name
+                    ours = f"{draft.place(owner)}: no edge {'leads to' if direction == 'in' else 'leaves'} it"
                     findings.add(FlowError(StatusCode.BADCONF, GRAPH_STEP, "not all port connect.", text, ours))
 
 
@@ -53,11 +55,18 @@ def _check_union(draft: Draft, findings: Findings) -> None:
     reached = _reachable(first, neighbours)
     rest = sorted(set(draft.nodes) - reached)
     if rest:
-        parts = f"{listed(sorted(reached), 6)} with {listed(rest, 6)}"
+        parts = f"{_part(draft, reached)} with {_part(draft, set(rest))}"
         ours = f"no edge links {parts}: make two flows of them, or link them"
         findings.add(
             FlowError(StatusCode.BADCONF, GRAPH_STEP, "not all node connect.", "not all node union.", ours)
         )
+
+
+def _part(draft: Draft, names: set[str]) -> str:
+    """Some nodes of a part of the graph, the first of the text with its line."""
+    first = min(names, key=lambda name: (draft.lines.get(name, 0), name))
+    others = sorted(names - {first})
+    return draft.place(first) + (f", {listed(others, 5)}" if others else "")
 
 
 def _reachable(start: str, neighbours: dict[str, set[str]]) -> set[str]:
@@ -84,12 +93,14 @@ def check_loops(draft: Draft, findings: Findings) -> None:
             continue
         node = draft.nodes[name]
         if len(node.inputs) != 1:
-            findings.add(_illegal_loop(draft, name, "loop node input should be one.", listed(node.inputs)))
+            found = f"the inputs {listed(node.inputs)}"
+            findings.add(_illegal_loop(draft, name, "loop node input should be one.", found))
         elif len(node.outputs) != 2:
-            findings.add(_illegal_loop(draft, name, "loop node output shoulde be two.", listed(node.outputs)))
+            found = f"the outputs {listed(node.outputs)}"
+            findings.add(_illegal_loop(draft, name, "loop node output shoulde be two.", found))
         elif len(incoming[name]) != 2:
-            sources = listed(f"{edge.source}:{edge.source_port}" for edge in incoming[name])
-            findings.add(_illegal_loop(draft, name, "loop node can only link 2 edges.", sources))
+            found = f"{draft.sources(incoming[name])} at its input"
+            findings.add(_illegal_loop(draft, name, "loop node can only link 2 edges.", found))
 
 
 def _illegal_loop(draft: Draft, name: str, what: str, found: str) -> FlowError:

@@ -17,11 +17,13 @@ MAX_ATTRIBUTES = 1_000_000
 
 @dataclass(slots=True)
 class DotNode:
-    """`attributes` are values as written, before they are split into lists. `line` is where it first occurs."""
+    """`attributes` are values as written, before they are split into lists. `line` is that of its first statement;
+    for one that has none, where it first occurs."""
 
     name: str
     line: int
     attributes: dict[str, str]
+    is_declared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,12 @@ class _Reader:
         operand = form.operands[0]
         self._operand(statement, operand, scope)
         if operand[0] not in statement.bodies:
-            node = self._graph.nodes[statement.tokens[operand[0]].text]
+            token = statement.tokens[operand[0]]
+            node = self._graph.nodes[token.text]
             node.attributes.update(self._pairs(statement, form))
+            if not node.is_declared:
+                node.is_declared = True
+                node.line = self._source.line(token.offset)
 
     def _operand(self, statement: Statement, operand: tuple[int, ...], scope: _Scope) -> Collection[str]:
         """The nodes that an operand names, created where they are new."""

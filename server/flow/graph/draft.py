@@ -11,7 +11,8 @@ from server.flow.settings import shown
 
 @dataclass(slots=True)
 class Draft:
-    """`lines` and `edge_lines` are lines of the DOT text. `nodes` and `edges` do not change after the build."""
+    """`lines` and the values of `edges` are lines of the DOT text, 0 without one. `nodes` and `edges` do not
+    change after the build."""
 
     nodes: dict[str, PlanNode] = field(default_factory=dict)
     edges: dict[PlanEdge, int] = field(default_factory=dict)
@@ -20,6 +21,12 @@ class Draft:
     def place(self, node: str) -> str:
         """How a message names a node: with its line, where it has one."""
         return place(node, self.lines.get(node))
+
+    def sources(self, edges: Iterable[PlanEdge]) -> str:
+        """How a message names where some edges begin, each with its line."""
+        found = [f"'{shown(f'{edge.source}:{edge.source_port}', 60)}'{_line(self.edges[edge])}" for edge in edges]
+        more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+        return ", ".join(found[:12]) + more
 
     def incoming(self) -> dict[str, list[PlanEdge]]:
         found: dict[str, list[PlanEdge]] = defaultdict(list)
@@ -35,7 +42,11 @@ class Draft:
 
 
 def place(node: str, line: int | None) -> str:
-    return f"node '{shown(node)}'" + (f" (line {line})" if line else "")
+    return f"node '{shown(node)}'{_line(line)}"
+
+
+def _line(line: int | None) -> str:
+    return f" (line {line})" if line else ""
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from server.flow.description import ConditionType, OutputType
-from server.flow.graph.draft import Draft, listed
+from server.flow.graph.draft import Draft
 from server.flow.graph.findings import Findings
 from server.flow.plan import NodeKind, PlanEdge, PlanNode
 from server.flow.settings import shown
@@ -166,14 +166,15 @@ class _Matching:
     def _different(
         self, node: PlanNode, one: tuple[str, Level], other: tuple[str, Level], edges: list[PlanEdge]
     ) -> _Mismatch:
-        (port, level), (other_port, other_level) = one, other
+        (_, level), (other_port, other_level) = one, other
         step, other_step = _part(level, other_level)
         name = shown(node.name)
         outer = f"check node {name} link connect failed."
-        ours = (
-            f"{self._draft.place(node.name)}: input '{shown(port)}' is {_described(level)}, "
-            f"and input '{shown(other_port)}' is {_described(other_level)}"
-        )
+        inputs = [
+            f"input '{shown(name)}' takes {self._sources(name, edges)}, which is {_described(at)}"
+            for name, at in (one, other)
+        ]
+        ours = f"{self._draft.place(node.name)}: {inputs[0]}, and {inputs[1]}"
         if step is not None and other_step is not None and step.parent is not None:
             if step.is_branch and step.node == other_step.node:
                 ports = ",".join(sorted({shown(step.port), shown(other_step.port)}))
@@ -196,7 +197,7 @@ class _Matching:
     def _no_join(self, node: PlanNode, port: str, edges: list[PlanEdge], levels: list[Level]) -> _Mismatch:
         name = shown(node.name)
         outer = f"check node {name} link connect failed."
-        sources = listed(f"{edge.source}:{edge.source_port}" for edge in edges)
+        sources = self._sources(port, edges)
         ours = (
             f"{self._draft.place(node.name)}: input '{shown(port)}' takes {sources}: one input can join only "
             "different branches of one if-else unit"
@@ -219,6 +220,9 @@ class _Matching:
         return _Mismatch(
             outer, f"node:{name} port:{shown(port)}. {text}", f"{ours} (they part at '{shown(common)}')"
         )
+
+    def _sources(self, port: str, edges: list[PlanEdge]) -> str:
+        return self._draft.sources(edge for edge in edges if edge.target_port == port)
 
     def _is_if_else(self, name: str) -> bool:
         unit = self._draft.nodes[name].unit

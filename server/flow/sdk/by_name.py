@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.flow.settings import detect_format, load_settings
+from server.flow.settings import detect_format, load_json, load_toml
 from server.flow.status import FlowError, StatusCode
 
 DEFAULT_FOLDER = "/usr/local/share/modelbox/solutions/graphs"
@@ -19,7 +19,14 @@ def read_settings(path: Path, format: str = "auto") -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise FlowError(StatusCode.BADCONF, f"read file {path} failed, {reason}") from None
-    return load_settings(text, detect_format(path.name, text) if format == "auto" else format)
+    chosen = detect_format(path.name, text) if format == "auto" else format
+    if chosen == "toml":
+        return load_toml(text)
+    try:
+        return load_json(text)
+    except FlowError as error:
+        # of a file, ModelBox says it in other words than of a string (spec 1.1)
+        raise FlowError(error.code, "json file is invalid.", *error.messages[1:], str(path)) from None
 
 
 def settings_by_name(name: str, folder: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from server.flow.flow import FlowEnd
-from server.flow.graph.compile import check_settings, compile_settings
+from server.flow.graph.compile import check_arguments, check_settings, compile_settings
 from server.flow.plan import Plan
 from server.flow.run.inputs import InputFeed
 from server.flow.sdk.by_name import DEFAULT_FOLDER, read_settings, settings_by_name
@@ -77,6 +77,7 @@ class Flow:
         try:
             settings = settings_by_name(name, flow_dir)
             check_settings(settings)
+            check_arguments(settings, args or {})
         except FlowError as error:
             return status_of(error)
         self._args = {key: str(value) for key, value in (args or {}).items()}

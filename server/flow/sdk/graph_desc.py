@@ -186,14 +186,14 @@ class FlowGraphDesc:
         """Raises: FlowError, when two nodes have one name, or a port asked for by number is not there."""
         catalogue = Catalogue(self._settings, self._units)
         graph = DotGraph("flow", attributes=dict(self._defaults))
-        for number, node in enumerate(self._nodes, 1):
+        for node in self._nodes:
             name = node.get_node_name()
             if name in graph.nodes:
                 raise FlowError(StatusCode.EXIST, f"two nodes are named '{name}': use set_node_name")
-            graph.nodes[name] = DotNode(name, number, node._attributes)
+            graph.nodes[name] = DotNode(name, 0, node._attributes)
             for port, source in _links_of(node, catalogue).items():
                 from_port = _port_name(source, catalogue)
-                graph.edges.append(DotEdge(source.get_node_name(), from_port, name, port, number))
+                graph.edges.append(DotEdge(source.get_node_name(), from_port, name, port, 0))
         makers = {entry: _maker(function) for entry, function in self._functions.items()}
         return GraphSource(self._settings, graph, tuple(self._units), makers)
 

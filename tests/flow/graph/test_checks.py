@@ -252,7 +252,7 @@ def test_strict_that_does_not_convert_is_true() -> None:
         ),
         pytest.param(
             "a[flowunit=source]; c[flowunit=source] d[flowunit=sink] b[flowunit=sink] a:o->b:i c:o->d:i",
-            "no edge links 'a', 'b' with 'c', 'd'",
+            "no edge links node 'a' (line 1), 'b' with node 'c' (line 1), 'd'",
             id="components",
         ),
     ],

@@ -241,7 +241,10 @@ def test_the_match_nodes_of_the_plan(kinds: str, body: str, match: dict[str, str
 
 def test_our_words_tell_both_streams_apart() -> None:
     words = refusal(nodes_dot("a=source2 e=expand f=sink2", "a:o1->e:i; e:o->f:i1; a:o2->f:i2")).messages[-1]
-    assert words == "node 'f' (line 4): input 'i1' is from 'a', expanded by 'e', and input 'i2' is from 'a'"
+    assert words == (
+        "node 'f' (line 4): input 'i1' takes 'e:o' (line 5), which is from 'a', expanded by 'e', "
+        "and input 'i2' takes 'a:o2' (line 5), which is from 'a'"
+    )
 
 
 def test_a_long_chain_of_expands_is_checked_in_reasonable_time() -> None:
