@@ -299,6 +299,24 @@ async def test_5_2_the_debug_variable_without_a_debugger(
     async with running(plan_of(tmp_path, port, unit_with())):
         assert (await ask(port)).content == b"hi"
     assert "MODELBOX_DEBUG_PYTHON is set, but there is no debugger" in caplog.text
+    assert "pip install pydevd" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "Connection refused"), SystemExit(1)])
+async def test_5_2_the_debug_variable_when_nobody_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    def settrace(**_: object) -> None:
+        raise error
+
+    monkeypatch.setenv("MODELBOX_DEBUG_PYTHON", "1")
+    debugger = ModuleType("pydevd")
+    monkeypatch.setattr(debugger, "settrace", settrace, raising=False)
+    monkeypatch.setitem(sys.modules, "pydevd", debugger)
+    port = free_port()
+    async with running(plan_of(tmp_path, port, unit_with())):
+        assert (await ask(port)).content == b"hi"
+    assert caplog.text.count("the debugger cannot be reached") == 1
 
 
 async def test_a_unit_s_own_names_do_not_touch_the_engine(tmp_path: Path) -> None:
