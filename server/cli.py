@@ -94,6 +94,16 @@ def runner(stop_engines: bool, **given: Any) -> int:
     return run(config, None, keep_engines=not stop_engines)
 
 
+@cli.command(name="api-doc")
+def api_doc() -> int:
+    """Print docs/api.md."""
+    from server.api.docs_markdown import markdown
+    from server.api.endpoints import document
+
+    click.echo(markdown(document()), nl=False)
+    return 0
+
+
 @cli.group()
 def db() -> None:
     """Look after the database."""

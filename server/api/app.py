@@ -7,13 +7,14 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
 from sanic.handlers import ErrorHandler
 
-from server.api import acl, jobs
+from server.api import acl, endpoints, jobs
 from server.api.answers import error_answer, job_error_answer
 from server.api.commands import JobCommands
 from server.api.view import JobsView
 from server.config import Config
 from server.jobs.errors import InternalError, InvalidCommand, JobError
 from server.store import StoreUnavailable
+from server.store.health import HealthProbe
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ class Errors(ErrorHandler):
                 headers = dict(exception.headers)
                 if exception.status_code == 405:
                     # Sanic's router leaves it out for routes with a path parameter
-                    headers.setdefault("Allow", jobs.ALLOW)
+                    headers.setdefault("Allow", jobs.ALLOW if request.path.startswith(jobs.BASE) else "GET, HEAD")
                 return error_answer(
                     exception.status_code,
                     InvalidCommand.code,
@@ -56,7 +57,7 @@ class Errors(ErrorHandler):
         return error_answer(500, InternalError.code, InternalError.text)
 
 
-def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic[Any, Any]:
+def build_app(config: Config, view: JobsView, commands: JobCommands, health: HealthProbe) -> Sanic[Any, Any]:
     app = Sanic("modelbox-api", configure_logging=False, error_handler=Errors())
     app.config.update(
         {
@@ -69,9 +70,13 @@ def build_app(config: Config, view: JobsView, commands: JobCommands) -> Sanic[An
     )
     app.ctx.view = view
     app.ctx.commands = commands
+    app.ctx.health = health
     app.ctx.restart_policy = config.engine.restart_policy
     app.ctx.limits = config.engine.limits
+    app.ctx.about_job = endpoints.about_job()
+    app.ctx.descriptions = endpoints.descriptions()
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)
     app.blueprint(jobs.blueprint())
+    endpoints.add_routes(app)
     return app

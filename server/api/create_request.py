@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from server.jobs.commands import CreateJob, Graph
-from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId
+from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId, Place
 from server.jobs.ids import JobId, is_valid_job_id
 from server.jobs.limits import NO_LIMITS, Limits
 from server.jobs.options import NO_OPTIONS, JobOptions, RestartPolicy
@@ -63,7 +63,8 @@ def _options(given: object, defaults: dict[str, Struct]) -> JobOptions:
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         place = f"options{where.rstrip('`')}"
-        raise InvalidCommand(f"{place}: {what[0].lower()}{what[1:].replace('`', '')}") from error
+        reason = f"{what[0].lower()}{what[1:].replace('`', '')}"
+        raise InvalidCommand(f"{place}: {reason}", Place(field=place)) from error
 
 
 def _completed(given: object, default: Struct | None) -> object:

@@ -6,6 +6,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from server.api.answers import answer, job_body
 from server.api.create_request import parse_create
+from server.api.endpoints import AboutJob
 from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.errors import InvalidCommand, InvalidGraph, NoSuchJob
@@ -40,11 +41,14 @@ async def create(request: Request, rest: str = "") -> HTTPResponse:
     return answer(201, headers=headers)
 
 
-async def read(request: Request, rest: str = "") -> HTTPResponse:
+async def read(request: Request, rest: str = "") -> HTTPResponse | None:
     segments = _segments(rest)
     view = request.app.ctx.view
     if segments == ["list", "all"]:
         return answer(200, await view.list_all())
+    if len(segments) == 2 and segments[0] and segments[1] in request.app.ctx.about_job:
+        about_job: AboutJob = request.app.ctx.about_job
+        return await about_job[segments[1]](request, segments[0])
     if len(segments) > 1:
         raise InvalidCommand(f"GET {request.path} is no job and no list; use {BASE}/ID or {BASE}/list/all")
     body = await view.status(JobId(segments[0]))

@@ -19,6 +19,7 @@ from server.config import Config
 from server.errors import StartError
 from server.store import Store, StoreUnavailable
 from server.store.follower import Follower
+from server.store.health import HealthProbe
 
 log = structlog.get_logger()
 
@@ -45,12 +46,14 @@ async def _main(config: Config, listener: socket.socket, settled_fd: int | None)
         store = await Store.open(config.database_url)
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
+    health = HealthProbe(config.database_url)
     try:
         if settled_fd is not None:
             await _settled(settled_fd, stopping)
-        await _serve(config, listener, store, stopping)
+        await _serve(config, listener, store, health, stopping)
     finally:
         await store.close()
+        await health.close()
     return 0
 
 
@@ -66,10 +69,12 @@ async def _settled(fd: int, stopping: asyncio.Event) -> None:
     os.close(fd)
 
 
-async def _serve(config: Config, listener: socket.socket, store: Store, stopping: asyncio.Event) -> None:
+async def _serve(
+    config: Config, listener: socket.socket, store: Store, health: HealthProbe, stopping: asyncio.Event
+) -> None:
     follower = Follower(store)
     await follower.load()
-    app = build_app(config, JobsView(follower), JobCommands(store, follower, config.jobs))
+    app = build_app(config, JobsView(follower), JobCommands(store, follower, config.jobs), health)
     following = asyncio.create_task(follower.follow(), name="follow the log")
     server = await _start_server(app, listener)
     host, port = listener.getsockname()[:2]

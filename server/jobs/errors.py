@@ -14,6 +14,17 @@ JobError
 
 from typing import ClassVar
 
+import msgspec
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where something is wrong: in which field or parameter, at which node of the graph, in which line of it; each
+    only where it is known."""
+
+    field: str = ""
+    node: str = ""
+    line: int = 0
+
 
 class JobError(Exception):
     """`detail` follows the fixed text after a comma and a blank."""
@@ -21,9 +32,10 @@ class JobError(Exception):
     code: ClassVar[str]
     text: ClassVar[str]
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", place: Place | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.place = place
 
     def __str__(self) -> str:
         return f"{self.text}, {self.detail}" if self.detail else self.text

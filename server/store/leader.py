@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+import sqlalchemy as sa
 
 from server.failpoints import Failpoint, hit, io_error
+from server.store.database import Database
 from server.store.errors import StoreUnavailable
 from server.store.postgres import PostgresDatabase
 from server.store.sqlite import SqliteDatabase
@@ -141,10 +143,42 @@ class AdvisoryLeaderLock(LeaderLock):
                 await connection.close()
 
 
+def is_led(database: Database, connection: sa.Connection) -> bool:
+    """Whether some process holds the leader's lock of `database`, to which `connection` leads. Blocking."""
+    if isinstance(database, SqliteDatabase):
+        return _is_file_locked(_lock_file(database))
+    # a lock's key is shown in two halves
+    held = (
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+        " AND (classid::bigint << 32) + objid::bigint = :key"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    )
+    return bool(connection.scalar(sa.text(held), {"key": LEADER_LOCK}))
+
+
+def _is_file_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # shared, and for a moment: a runner that wants to lead just then tries again
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock_file(database: SqliteDatabase) -> Path:
+    return Path(f"{database.path}.leader.lock")
+
+
 def leader_lock(url: str) -> LeaderLock:
     """The lock that the leader of the database at `url` holds. Raises: StoreUnavailable, for a bad URL."""
     database = database_of(url)
     if isinstance(database, SqliteDatabase):
-        return FileLeaderLock(Path(f"{database.path}.leader.lock"))
+        return FileLeaderLock(_lock_file(database))
     assert isinstance(database, PostgresDatabase)
     return AdvisoryLeaderLock(database)

@@ -1,0 +1,81 @@
+"""What the description says of ModelBox's own endpoints, whose handlers (jobs.py) speak its odd rules by hand."""
+
+from typing import Any
+
+import msgspec
+
+from server.api.bodies import CreateBody, JobBody, JobListBody
+
+JOBS_TAG = "ModelBox's own"
+RESPOND_ASYNC = (
+    "`Prefer: respond-async` has it answered with 202 as soon as it is on record; so is what takes longer than the"
+    " server's configured wait."
+)
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """`answers`: status to what it means and the type of its body, None when it has none."""
+
+    method: str
+    path: str
+    name: str
+    text: str
+    answers: dict[int, tuple[str, Any]]
+    errors: dict[int, str]
+    body: Any = None
+
+
+def _create(method: str, name: str) -> Described:
+    return Described(
+        method=method,
+        path="/v1/modelbox/job",
+        name=name,
+        text=(
+            "Creates a job and waits until its flow is up.\n\n"
+            "The body is JSON whatever the Content-Type says; further segments of the path are ignored, as"
+            f" ModelBox does. {RESPOND_ASYNC} After MODELBOX_008 the id is taken by a FAILED job, until that is"
+            " deleted."
+        ),
+        body=CreateBody,
+        answers={
+            201: ("The flow is up. `Location` has the job's path.", None),
+            202: ("On record, not up yet.", JobBody),
+        },
+        errors={
+            400: "The body is wrong (003, 004, 006, 007), the id is taken (005), the graph cannot be built (008).",
+            429: "There are as many jobs as the configuration allows (009).",
+        },
+    )
+
+
+DESCRIBED = (
+    _create("PUT", "create_job"),
+    _create("POST", "create_job_by_post"),
+    Described(
+        method="GET",
+        path="/v1/modelbox/job/{job_id}",
+        name="read_job",
+        text="The status of a job.",
+        answers={200: ("The job as it is now.", JobBody)},
+        errors={404: "No such job (002).", 400: "The path is neither a job's nor the list's (006)."},
+    ),
+    Described(
+        method="GET",
+        path="/v1/modelbox/job/list/all",
+        name="list_all_jobs",
+        text="The status of all jobs, oldest first.",
+        answers={200: ("All jobs.", JobListBody)},
+        errors={},
+    ),
+    Described(
+        method="DELETE",
+        path="/v1/modelbox/job/{job_id}",
+        name="delete_job",
+        text=f"Deletes a job and waits until its engine is gone and its ports are free.\n\n{RESPOND_ASYNC}",
+        answers={
+            204: ("The job is gone.", None),
+            202: ("On record, the job is DELETEING.", JobBody),
+        },
+        errors={404: "No such job (002)."},
+    ),
+)

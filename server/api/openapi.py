@@ -1,0 +1,147 @@
+"""The OpenAPI description, made from the endpoints' own types."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from server.api.bodies import ErrorBody
+from server.api.endpoint import Endpoint, JobPath
+from server.api.modelbox import DESCRIBED, JOBS_TAG, Described
+from server.jobs.events import EVENT_TYPES
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/{name}"
+ABOUT = """\
+ModelBox Server's API, as it is, and what an operator needs beyond it.
+
+Every answer of 400 and above has `error_code` and `error_msg`; `detail` names the field, the node of the graph and
+the line, where these are known. A query parameter that is unknown, malformed or given twice is a 400, except at
+ModelBox's own endpoints, which ignore queries as it does. HEAD is answered wherever GET is. Times are UTC, in RFC
+3339. While the database cannot be used, whatever needs it answers 503 with `Retry-After`.
+"""
+ERRORS = {
+    400: "A parameter is unknown or malformed; `detail.field` names it.",
+    404: "There never was a job of that id.",
+    503: "The database cannot be used now.",
+}
+
+
+def description(endpoints: Sequence[Endpoint], version: str) -> Json:
+    """The API as an OpenAPI 3.1 document."""
+    schemas = _Schemas(endpoints)
+    paths: dict[str, Json] = {}
+    for described in DESCRIBED:
+        paths.setdefault(described.path, {})[described.method.lower()] = _described(described, schemas)
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _endpoint(endpoint, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "modelbox-server", "version": version, "description": ABOUT},
+        "paths": paths,
+        "components": {"schemas": schemas.components},
+    }
+
+
+class _Schemas:
+    """JSON schemas of all types that the endpoints name."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        types = list(_types_of(endpoints))
+        schemas, self.components = msgspec.json.schema_components(types, ref_template=REF)
+        self._by_type = dict(zip(types, schemas, strict=True))
+
+    def of(self, kind: Any) -> Json:
+        schema: Json = self._by_type[kind]
+        return schema
+
+    def parameters(self, kind: type[msgspec.Struct], place: str) -> list[Json]:
+        _, components = msgspec.json.schema_components([kind], ref_template=REF)
+        properties: Json = components[kind.__name__]["properties"] if components else {}
+        self.components |= {name: one for name, one in components.items() if name != kind.__name__}
+        required = components.get(kind.__name__, {}).get("required", ())
+        return [_parameter(name, place, dict(one), name in required) for name, one in properties.items()]
+
+
+def _parameter(name: str, place: str, schema: Json, required: bool) -> Json:
+    parameter: Json = {"name": name, "in": place, "required": required or place == "path"}
+    if text := schema.pop("description", ""):
+        parameter["description"] = text
+    if schema.get("type") == "array":
+        parameter |= {"style": "form", "explode": False}
+    return {**parameter, "schema": schema}
+
+
+def _types_of(endpoints: Sequence[Endpoint]) -> Iterator[Any]:
+    found: dict[Any, None] = {ErrorBody: None}
+    for described in DESCRIBED:
+        bodies = [described.body, *(kind for _, kind in described.answers.values())]
+        found |= {kind: None for kind in bodies if kind is not None}
+    for endpoint in endpoints:
+        found |= {kind: None for kind in endpoint.answer_types if _is_struct(kind)}
+    found |= dict.fromkeys(EVENT_TYPES.values())
+    yield from found
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _endpoint(endpoint: Endpoint, schemas: _Schemas) -> Json:
+    answers: dict[str, Json] = {}
+    for kind in endpoint.answer_types:
+        status = str(getattr(kind, "http_status", 200))
+        response = answers.setdefault(status, {"description": _first_line(kind), "content": {}})
+        if _is_struct(kind):
+            response["content"]["application/json"] = {"schema": schemas.of(kind)}
+        else:
+            response["content"][kind.media_type] = {"schema": kind.schema}
+    errors = {400: ERRORS[400]} | {status: ERRORS[status] for status in endpoint.errors}
+    operation = _operation(endpoint.name, endpoint.docstring, endpoint.tag)
+    parameters = schemas.parameters(endpoint.path_type, "path") + schemas.parameters(endpoint.query_type, "query")
+    if parameters:
+        operation["parameters"] = parameters
+    return {**operation, "responses": _sorted(answers, _errors(errors))}
+
+
+def _described(described: Described, schemas: _Schemas) -> Json:
+    answers: dict[str, Json] = {}
+    for status, (text, kind) in described.answers.items():
+        answers[str(status)] = {"description": text}
+        if kind is not None:
+            answers[str(status)]["content"] = {"application/json": {"schema": schemas.of(kind)}}
+    operation = _operation(described.name, described.text, JOBS_TAG)
+    if "{job_id}" in described.path:
+        operation["parameters"] = schemas.parameters(JobPath, "path")
+    if described.body is not None:
+        content = {"application/json": {"schema": schemas.of(described.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return {**operation, "responses": _sorted(answers, _errors(described.errors | {503: ERRORS[503]}))}
+
+
+def _operation(name: str, text: str, tag: str) -> Json:
+    summary, _, rest = text.partition("\n\n")
+    operation: Json = {"operationId": name, "tags": [tag], "summary": " ".join(summary.split())}
+    if rest:
+        operation["description"] = "\n\n".join(" ".join(part.split()) for part in rest.split("\n\n"))
+    return operation
+
+
+def _errors(errors: dict[int, str]) -> dict[str, Json]:
+    schema = {"$ref": REF.format(name=ErrorBody.__name__)}
+    content = {"application/json": {"schema": schema}}
+    return {str(status): {"description": text, "content": content} for status, text in errors.items()}
+
+
+def _sorted(*groups: dict[str, Json]) -> dict[str, Json]:
+    merged = {status: one for group in groups for status, one in group.items()}
+    return dict(sorted(merged.items()))
+
+
+def _doc(kind: Any) -> str:
+    return " ".join((kind.__doc__ or kind.__name__).split())
+
+
+def _first_line(kind: Any) -> str:
+    return _doc(kind).partition(". ")[0]

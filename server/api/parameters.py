@@ -1,0 +1,57 @@
+"""Query parameters as a struct, checked by its types: what is unknown, given twice or bad is refused by name."""
+
+from functools import cache
+from typing import TypeVar, get_origin
+
+import msgspec
+from sanic import Request
+
+from server.jobs.errors import InvalidCommand, Place
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class NoParameters(msgspec.Struct, frozen=True):
+    pass
+
+
+class InvalidParameter(InvalidCommand):
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"query parameter '{name}': {reason}", Place(field=name))
+
+
+def query_of(request: Request, kind: type[T]) -> T:
+    """A field whose type is a tuple takes its parameter more than once, and each value may be a list with commas.
+
+    Raises: InvalidParameter.
+    """
+    takes_many = _fields_of(kind)
+    given: dict[str, str | list[str]] = {}
+    for name, value in request.get_query_args(keep_blank_values=True):
+        if name not in takes_many:
+            known = ", ".join(takes_many) or "none"
+            raise InvalidParameter(_shown(name), f"there is no such parameter here; there are: {known}")
+        if takes_many[name]:
+            many = given.setdefault(name, [])
+            assert isinstance(many, list)
+            many += [part for part in value.split(",") if part]
+        elif name in given:
+            raise InvalidParameter(name, "given twice")
+        else:
+            given[name] = value
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        name = where.rstrip("`").partition("[")[0]
+        raise InvalidParameter(name, f"{what[0].lower()}{what[1:].replace('`', '')}") from error
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> dict[str, bool]:
+    """The names of the parameters, and whether each may have several values."""
+    return {field.encode_name: get_origin(field.type) is tuple for field in msgspec.structs.fields(kind)}
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 64 else f"{name[:64]}…"
