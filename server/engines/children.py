@@ -20,7 +20,7 @@ from server.engines.protocol import EngineHead, EngineSpec, Exit, Refusal, Refus
 from server.engines.rations import LOOK_SECONDS, Excess, Rations
 from server.engines.records import forget_end, read_head, read_head_file, take_lock
 from server.engines.rundir import RunDir, listen_unix
-from server.engines.tree import kill_tree
+from server.engines.tree import signal_tree
 from server.failpoints import Failpoint, hit, io_error
 from server.jobs.limits import Limits
 
@@ -203,7 +203,7 @@ class Children:
                     out_of_memory=excess.of_memory,
                     reason=excess.reason,
                 )
-            kill_tree(head.identity)
+            signal_tree(head.identity, signal.SIGKILL)
 
     def _clear_cgroups(self, job_id: str) -> None:
         if self._cgroups is not None:

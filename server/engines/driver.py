@@ -85,7 +85,7 @@ class EngineHandle(Protocol):
 
     async def stop(self, grace: float) -> None:
         """Ends the engine and all that it started, kindly for `grace` seconds, then by force. Returns when it is
-        gone, after grace + 11 seconds at the latest. Idempotent. What became of it comes as news.
+        gone, after grace + 9 seconds at the latest. Idempotent. What became of it comes as news.
 
         Raises: EngineFenced.
         """

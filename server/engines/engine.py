@@ -40,13 +40,17 @@ from server.engines.records import write_end
 from server.engines.rundir import RunDir
 from server.engines.runtime import RunningFlow, Runtime
 from server.engines.shared_listeners import SharedListeners
+from server.engines.tree import end_descendants
 from server.failpoints import Failpoint, hit, io_error
 from server.flow.listeners import Endpoint
 from server.flow.plan import Plan, plan_from_json
 from server.flow.status import FlowError, StatusCode
 
-_STOP_MARGIN = 3.0
+_STOP_MARGIN = 2.0
 """Seconds that a flow may take beyond the grace it was given, to close its units."""
+
+_CHILDREN_SECONDS = 0.5
+"""What processes that units started, and did not end, get between SIGTERM and SIGKILL."""
 
 _DRAIN_SECONDS = 1.0
 
@@ -93,6 +97,7 @@ class Engine:
         hit(Failpoint.ENGINE_END_WRITTEN)
         self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
         hit(Failpoint.ENGINE_END_TOLD)
+        await end_descendants(self._head.identity.pid, _CHILDREN_SECONDS)
         await self._control.drain(_DRAIN_SECONDS)
         for suffix in ("sock", "http"):
             self._run_dir.of_engine(self._head.job_id, suffix).unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from server.engines.protocol import (
 )
 from server.engines.records import forget_end, read_end
 from server.engines.rundir import RunDir
-from server.engines.tree import kill_tree
+from server.engines.tree import signal_tree
 from server.jobs.events import EngineIdentity
 
 _LAST_WORDS_WITHIN = 1.0
@@ -33,8 +33,11 @@ _LAST_WORDS_WITHIN = 1.0
 forked keeps the end of the stream away."""
 
 _STOP_ANSWER_WITHIN = 1.0
-_STOP_MARGIN = 4.0
-"""Seconds beyond the grace: the engine itself gives up its flow after three."""
+_STOP_MARGIN = 3.0
+"""Seconds beyond the grace: the engine itself gives up its flow after two, and what it started half a second
+later. Then it is ended by force."""
+_TERM_SECONDS = 0.5
+"""What an engine that hears nothing, and all that it started, get between SIGTERM and SIGKILL."""
 
 _KILL_WITHIN = 5.0
 _RECONNECT_AFTER = 0.2
@@ -118,6 +121,7 @@ class LocalHandle:
     async def stop(self, grace: float) -> None:
         if await self._gone_within(0):
             return
+        begun = asyncio.get_running_loop().time()
         try:
             _, answer = await ask(self._socket, Stop(grace=grace, epoch=self._epoch), _STOP_ANSWER_WITHIN)
         except _UNREACHABLE:
@@ -126,11 +130,14 @@ class LocalHandle:
         else:
             if isinstance(answer, Fenced):
                 raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
-        if not await self._gone_within(grace + _STOP_MARGIN):
+        if await self._gone_within(begun + grace + _STOP_MARGIN - asyncio.get_running_loop().time()):
+            return
+        await asyncio.to_thread(signal_tree, self.identity, signals.SIGTERM)
+        if not await self._gone_within(_TERM_SECONDS):
             await self.kill()
 
     async def kill(self) -> None:
-        await asyncio.to_thread(kill_tree, self.identity)
+        await asyncio.to_thread(signal_tree, self.identity, signals.SIGKILL)
         await self._gone_within(_KILL_WITHIN)
 
     async def _gone_within(self, timeout: float) -> bool:

@@ -1,12 +1,16 @@
 """Everything that a process has started, and what all of that takes of the machine."""
 
+import asyncio
 import os
 import signal as signals
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.engines.identity import is_alive, signal, start_time_of
 from server.jobs.events import EngineIdentity
+
+_LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,26 @@ def descendants_of(pid: int) -> list[Started]:
     return found
 
 
-def kill_tree(identity: EngineIdentity) -> None:
-    """SIGKILL to that very process and all that it has started. Nothing happens when it is gone."""
+def signal_tree(identity: EngineIdentity, number: signals.Signals) -> None:
+    """To that very process and all that it has started. Nothing happens when it is gone."""
     if not is_alive(identity):
         return
     below = descendants_of(identity.pid)
-    signal(identity, signals.SIGKILL)
+    signal(identity, number)
     for process in below:
+        process.signal(number)
+
+
+async def end_descendants(pid: int, patience: float) -> None:
+    """SIGTERM to all that `pid` has started, SIGKILL to what is left `patience` seconds later."""
+    below = descendants_of(pid)
+    for process in below:
+        process.signal(signals.SIGTERM)
+    deadline = time.monotonic() + patience
+    while any(process.is_alive for process in below) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_SECONDS)
+    # anew: some may have started others meanwhile
+    for process in descendants_of(pid):
         process.signal(signals.SIGKILL)
 
 

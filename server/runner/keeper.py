@@ -35,6 +35,9 @@ HOST_LOOK_SECONDS = 1.0
 """How long an engine host can be gone before it is replaced without being needed."""
 HOST_RETRY_SECONDS = 1.0
 """Pause before an engine is asked for again when no host could be had."""
+SLOT_SECONDS = 2.0
+"""How long an engine counts among those that are starting. One whose units take longer to open mostly waits, and a
+few that hang would keep all others from starting."""
 
 
 class Keeper:
@@ -256,10 +259,10 @@ class Keeper:
         self._tasks.create_task(self._watch_to_end(watch, engine), name=f"watch {engine.job_id}")
 
     async def _watch_to_end(self, watch: Watch, engine: Engine) -> None:
+        patience = asyncio.get_running_loop().call_later(SLOT_SECONDS, self._give_slot_back, engine)
         await watch.until_up(engine)
-        if engine.holds_slot:
-            engine.holds_slot = False
-            self._free_slot()
+        patience.cancel()
+        self._give_slot_back(engine)
         await watch.until_gone(engine)
         if self._engines.get(engine.job_id) is engine:
             del self._engines[engine.job_id]
@@ -278,6 +281,11 @@ class Keeper:
         log.info("stopping engine", job_id=engine.job_id, attempt=engine.attempt, reason=reason)
         assert self._tasks is not None
         self._tasks.create_task(engine.handle.stop(self._config.engine.stop_grace), name=f"stop {engine.job_id}")
+
+    def _give_slot_back(self, engine: Engine) -> None:
+        if engine.holds_slot:
+            engine.holds_slot = False
+            self._free_slot()
 
     def _free_slot(self) -> None:
         self._slots += 1

@@ -187,6 +187,18 @@ async def test_what_an_engine_started_goes_with_it(
     assert isinstance(await next_news(again), Ready)
 
 
+@pytest.mark.parametrize("forced", [False, True])
+async def test_a_daemon_goes_with_an_engine_whose_host_is_gone(
+    driver: LocalDriver, state_dir: Path, tmp_path: Path, forced: bool
+) -> None:
+    handle = await driver.start(spec_of("a", pids=str(tmp_path / "pids")))
+    assert isinstance(await next_news(handle), Ready)
+    pids = [int(word) for word in (tmp_path / "pids").read_text().split()]
+    kill_host(state_dir)
+    await (handle.kill() if forced else handle.stop(1))
+    wait_until(lambda: not any(map(is_running, pids)), "all that it started is gone")
+
+
 async def test_no_zombies(driver: LocalDriver, state_dir: Path, tmp_path: Path) -> None:
     handle = await driver.start(spec_of("a", pids=str(tmp_path / "pids")))
     assert isinstance(await next_news(handle), Ready)
