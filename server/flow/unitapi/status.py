@@ -111,6 +111,9 @@ class Status:
             return self.str_code()
         return f"code: {self.str_code()}, errmsg: {self._message}"
 
+    def __repr__(self) -> str:
+        return f"<Status {self.wrap_errormsgs()}>"
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Status):
             return self._code == other._code

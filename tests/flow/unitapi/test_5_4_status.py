@@ -59,6 +59,10 @@ def test_5_4_str(status: Status, text: str) -> None:
     assert str(status) == text
 
 
+def test_5_4_repr_tells_what_it_is() -> None:
+    assert repr(Status(Status(FAULT, "in"), "out")) == "<Status Fault, out -> in>"
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [(Status(), True), (Status(FAULT), False), (Status(Code.STATUS_CONTINUE), False), (Status(True), True)],
