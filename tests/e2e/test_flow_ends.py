@@ -32,6 +32,7 @@ class Source(modelbox.FlowUnit):
         return modelbox.Status()
 """
 SINK = """
+import os
 import time
 import _flowunit as modelbox
 
@@ -40,11 +41,15 @@ class Sink(modelbox.FlowUnit):
         self.code = config.get_int("code", 0)
         self.hangs = config.get_bool("hangs", False)
         self.raises = config.get_bool("raises", False)
+        self.crashes = config.get_bool("crashes", False)
         return modelbox.Status()
 
     def process(self, ctx):
         while self.hangs:
             time.sleep(0.1)
+        if self.crashes:
+            time.sleep(0.1)
+            os.abort()
         if self.raises:
             return None
         return modelbox.Status(modelbox.Status.StatusCode(self.code), "the sink is full")
