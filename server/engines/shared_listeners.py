@@ -39,6 +39,9 @@ from server.flow.status import FlowError, StatusCode
 _HOST_ANSWERS_WITHIN = 5.0
 _HOST_RETRY_AFTER = 0.05
 _HAND_OVER_WITHIN = 2.0
+_REPLACED_WITHIN = 5.0
+"""Seconds that a request waits for its job's next engine. One that is not there by then waits out a long delay."""
+_REPLACED_LOOK = 0.02
 
 
 class _RoutingTable:
@@ -136,7 +139,7 @@ class SharedListeners:
         if listener is not None:
             address, port = listener.address, listener.port
         endpoint = ClaimedEndpoint(host=route.endpoint.host, address=address, port=port, path=route.endpoint.path)
-        channel = Channel(connect_unix(self._run_dir.engines / f"{route.key}.http"))
+        channel = Channel(await self._reach(route))
         try:
             channel.send(HandedOver(endpoint=endpoint, received=received), [connection.fileno()])
             async with asyncio.timeout(_HAND_OVER_WITHIN):
@@ -149,6 +152,22 @@ class SharedListeners:
         finally:
             channel.close()
         connection.close()
+
+    async def _reach(self, route: Route) -> socket.socket:
+        """Waits while the other engine is being replaced: its job still has the path, and nobody listens.
+
+        Raises: OSError.
+        """
+        where = route.endpoint
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _REPLACED_WITHIN
+        while True:
+            try:
+                return connect_unix(self._run_dir.engines / f"{route.key}.http")
+            except (FileNotFoundError, ConnectionRefusedError):
+                if loop.time() > deadline or self.foreign(where.host, where.port, where.path) is None:
+                    raise
+            await asyncio.sleep(_REPLACED_LOOK)
 
     def on_handed_over(self, received: Received) -> None:
         self._received = received

@@ -64,8 +64,10 @@ async def test_a_job_goes_without_hurting_its_neighbour(driver: LocalDriver) -> 
     assert await asyncio.to_thread(client.get, "/b") == f"b /b {b.identity.pid}"
     await a.kill()
     assert await asyncio.to_thread(client.get, "/b") == f"b /b {b.identity.pid}"
-    assert await asyncio.to_thread(client.get, "/a") == "503 gone"
+    # nobody may wait any more once it is released
+    waiting = asyncio.create_task(asyncio.to_thread(client.get, "/a"))
     await driver.release("a")
+    assert await waiting == "503 gone"
     assert await asyncio.to_thread(client.get, "/b") == f"b /b {b.identity.pid}"
     client.close()
 
@@ -77,8 +79,11 @@ async def test_a_new_attempt_is_found_by_its_neighbour(driver: LocalDriver) -> N
     client = await asyncio.to_thread(Client, port)
     await asyncio.to_thread(client.get, "/b")
     await a.kill()
+    # through the neighbour too, requests wait while it is replaced
+    waiting = asyncio.create_task(asyncio.to_thread(client.get, "/a"))
+    await asyncio.sleep(0.05)
     again = await started(driver, "a", f"127.0.0.1:{port}/a", attempt=2)
-    assert await asyncio.to_thread(client.get, "/a") == f"a /a {again.identity.pid}"
+    assert await waiting == f"a /a {again.identity.pid}"
     client.close()
 
 
