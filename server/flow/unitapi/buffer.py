@@ -196,6 +196,9 @@ class Buffer:
     def __str__(self) -> str:
         return str(self._data, "utf-8")
 
+    def __bytes__(self) -> bytes:
+        return self.as_bytes()
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> "np.ndarray[Any, Any]":
         """For numpy: element type from the meta `type`, dimensions from `shape`.
 
@@ -234,7 +237,10 @@ class Buffer:
             return
         if isinstance(data, Buffer):
             data = data.__array__()
-        view = memoryview(data)
+        view = metas.view_of(data)
+        if view is None:
+            words = f"a buffer is made of str, bytes, an array or a list of arrays, not of {type(data).__name__}"
+            raise TypeError(f"{words}: numbers go in as np.array(...)")
         if not view.ndim:
             raise RuntimeError("can not accept empty numpy.")
         element = _type_of(view)
@@ -244,7 +250,9 @@ class Buffer:
         self._metas["type"] = element
 
     def _build_from_list(self, items: list[Any]) -> None:
-        parts = [Buffer(self._device, item) for item in items]
+        parts = [Buffer(self._device) for _ in items]
+        for part, item in zip(parts, items, strict=True):
+            part.build(item)
         self._data = b"".join(part._data for part in parts)
         self._kind = BufferKind.RAW
         self._metas["shape"] = [part._metas.get("shape") for part in parts]

@@ -59,7 +59,7 @@ def test_5_7_of_a_list(build: bool) -> None:
 
 def test_5_7_a_list_of_numbers_is_refused() -> None:
     """ModelBox's documents show it, its code refuses it."""
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"not of float: numbers go in as np\.array"):
         Buffer(CPU, [1.0, 2.0])
 
 
@@ -126,7 +126,7 @@ def test_5_7_arrays_without_dimension(build: bool) -> None:
         Buffer(CPU).build(np.array(5)) if build else Buffer(CPU, np.array(5))
 
 
-@pytest.mark.parametrize("wrong", [5, 1.5, object(), {}])
+@pytest.mark.parametrize("wrong", [5, 1.5, object(), {}, [None]])
 def test_5_7_of_anything_else(wrong: object) -> None:
     with pytest.raises(TypeError):
         Buffer(CPU, wrong)
@@ -252,10 +252,13 @@ def test_5_7_a_shape_that_does_not_fit() -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="classes offer it from 3.12 on")
 def test_5_7_memoryview_before_python_3_12() -> None:
-    """Deviation: a class written in Python cannot offer its memory there. `np.asarray(buffer).data` does."""
+    """Deviation: a class written in Python cannot offer its memory there, and no type in C whose memory can be pointed
+    elsewhere is a base. `np.asarray(buffer).data` has it, and `bytes(buffer)` a copy."""
+    buffer = Buffer(CPU, ARRAY)
     with pytest.raises(TypeError):
-        memoryview(Buffer(CPU, ARRAY))  # type: ignore[arg-type]
-    assert np.asarray(Buffer(CPU, ARRAY)).data.shape == (2, 3)
+        memoryview(buffer)  # type: ignore[arg-type]
+    assert np.asarray(buffer).data.shape == (2, 3)
+    assert bytes(buffer) == ARRAY.tobytes()
 
 
 def test_5_7_what_memoryview_gets_where_it_can() -> None:
