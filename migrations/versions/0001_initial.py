@@ -85,6 +85,7 @@ def _tables() -> None:
             name="event_of_job_or_leader",
         ),
     )
+    op.execute("CREATE INDEX event_of_leaders ON event (position) WHERE type = 'leader-elected'")
     op.create_table(
         "log_head",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),

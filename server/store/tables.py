@@ -68,6 +68,12 @@ EVENT = sa.Table(
     sa.Column("epoch", sa.BigInteger),
     sa.Column("recorded_at", UtcTime, nullable=False),
     sa.UniqueConstraint("job_id", "incarnation", "version", name="event_of_job"),
+    sa.Index(
+        "event_of_leaders",
+        "position",
+        sqlite_where=sa.text("type = 'leader-elected'"),
+        postgresql_where=sa.text("type = 'leader-elected'"),
+    ),
 )
 
 LOG_HEAD = sa.Table(
