@@ -252,8 +252,8 @@ def test_5_7_a_shape_that_does_not_fit() -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="classes offer it from 3.12 on")
 def test_5_7_memoryview_before_python_3_12() -> None:
-    """Deviation: a class written in Python cannot offer its memory there, and no type in C whose memory can be pointed
-    elsewhere is a base. `np.asarray(buffer).data` has it, and `bytes(buffer)` a copy."""
+    """Deviation: a class written in Python cannot offer its memory there, and no type in C whose memory can be
+    pointed elsewhere is a base. `np.asarray(buffer).data` has it, and `bytes(buffer)` a copy."""
     buffer = Buffer(CPU, ARRAY)
     with pytest.raises(TypeError):
         memoryview(buffer)  # type: ignore[arg-type]
