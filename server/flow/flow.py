@@ -26,6 +26,7 @@ from server.flow.run.inputs import InputFeed, InputNode
 from server.flow.run.load import open_unit
 from server.flow.run.node import Node
 from server.flow.run.scheduler import Scheduler
+from server.flow.run.sizes import max_threads
 from server.flow.run.source import SourceNode
 from server.flow.stalls import StallWatch
 from server.flow.status import FlowError, StatusCode
@@ -103,7 +104,7 @@ class Flow:
     async def build(self) -> None:
         """The first half of `open`: makes and opens all units. Raises: as `open`."""
         self._mailbox = Mailbox(asyncio.get_running_loop())
-        self._scheduler = Scheduler("flow", _max_threads(self._plan))
+        self._scheduler = Scheduler("flow", max_threads(self._plan.settings, len(self._plan.nodes)))
         await self._or_closed(self._build())
 
     async def start(self) -> None:
@@ -342,16 +343,3 @@ def _set_log_level(name: str) -> None:
     if name in LogLevel.__members__:
         api = UnitImports.of_process().api["_flowunit"]
         vars(api)["set_log_level"](LogLevel[name])
-
-
-def _max_threads(plan: Plan) -> int:
-    """`graph.max-thread-num`, else 32 times `graph.thread-num`, else that of its default; at most
-    `graph.max_executor_thread_num` (spec 1.4). Threads start when they are needed."""
-    settings = Configuration(plan.settings)
-    base = settings.get_int("graph.thread-num") or max(2 * len(plan.nodes), os.cpu_count() or 1)
-    wanted = settings.get_int("graph.max-thread-num") or 32 * base
-    executor = settings.get_int("graph.max_executor_thread_num")
-    if executor > 0:
-        # ModelBox has a pool for each device beside the flow's own; here they are one
-        wanted = min(wanted, executor)
-    return max(2, wanted, len(plan.nodes) + 1)
