@@ -208,9 +208,9 @@ class HttpFront:
         pending = PendingRequest(self._mailbox, self._loop, headers)
         context = SessionContext()
         context.set_private(REPLY_KEY, pending)
+        session = service.node.submit(context, buffer, pending.session_ended)
         service.in_flight += 1
         self._pending.add(pending)
-        session = service.node.submit(context, buffer, pending.session_ended)
         timer = self._loop.call_later(service.time_out_ms / 1000, pending.time_out)
         try:
             return await pending.future
@@ -229,10 +229,10 @@ class HttpFront:
             self._accepted.discard(accepted)
 
         accepted = AcceptedRequest(self._mailbox, self._loop)
+        service.node.submit(SessionContext(), buffer, accepted.session_ended)
         service.in_flight += 1
         self._accepted.add(accepted)
         accepted.future.add_done_callback(ended)
-        service.node.submit(SessionContext(), buffer, accepted.session_ended)
 
     async def _flush(self) -> None:
         """Lets answers reach their sockets."""

@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
+import pytest
+
 from server.flow.description import FlowType, UnitDescription
 from server.flow.flow import Flow, FlowLimits
 from server.flow.graph import compile_graph
 from server.flow.listeners import Listeners
 from server.flow.own_listeners import OwnListeners
 from server.flow.plan import Plan, PlanEdge, PlanNode
+from server.flow.run.source import SourceNode
+from server.flow.status import FlowError
 from server.flow.units import BUILTIN
 from tests.installation import free_port as free_port
 
@@ -99,3 +104,82 @@ def body_of(response: bytes) -> bytes:
 
 def status_of(response: bytes) -> int:
     return int(response.split(b" ", 2)[1])
+
+
+async def post(port: int, body: str | bytes = b"", **headers: str) -> httpx.Response:
+    """To /a?b=c."""
+    async with httpx.AsyncClient(timeout=20) as client:
+        return await client.post(f"http://127.0.0.1:{port}/a?b=c", content=body, headers=headers)
+
+
+async def refusal_of(plan: Plan) -> FlowError:
+    flow = Flow(plan, OwnListeners(), FlowLimits())
+    with pytest.raises(FlowError) as caught:
+        await flow.open()
+    return caught.value
+
+
+async def wait_for_requests(flow: Flow, count: int) -> None:
+    assert flow._front is not None
+    for _ in range(300):
+        if len(flow._front._pending) == count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{len(flow._front._pending)} requests are in flight, not {count}")
+
+
+def post_bytes(body: bytes, *headers: bytes, target: bytes = b"/example", version: bytes = b"1.1") -> bytes:
+    lines = [b"POST " + target + b" HTTP/" + version, b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    port = free_port()
+    async with running(chain_plan(port, python_unit("Slow", default_batch_size=1))):
+        pieces = b"".join(post(b"0.%d" % (5 - number), target=b"/") for number in range(5))
+        answer = await raw(port, pieces + b"GET /health HTTP/1.0\r\n\r\n")
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK")[1:]]
+    assert bodies[:5] == [b"0.%d" % (5 - number) for number in range(5)]
+
+
+async def test_http_1_0_closes_unless_it_asks_to_keep_alive() -> None:
+    port = free_port()
+    async with running(example_plan(port)):
+        closed = await raw(port, post(b"a", version=b"1.0") * 2)
+        kept = await raw(port, post(b"a", b"Connection: keep-alive", version=b"1.0") + post(b"b", version=b"1.0"))
+    assert statuses(closed) == [200]
+    assert statuses(kept) == [200, 200]
+
+
+async def test_connection_close_is_heeded() -> None:
+    port = free_port()
+    async with running(example_plan(port)):
+        answer = await raw(port, post(b"a", b"Connection: close"))
+    assert b"Connection: close\r\n" in answer
+
+
+async def test_expect_100_continue_asks_for_the_body_and_then_answers() -> None:
+    port = free_port()
+    head = b"POST /example HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    async with running(example_plan(port)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head)
+        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"hi")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert (status_of(answer), body_of(answer)) == (200, b"hi")
+
+
+async def wait_for_sessions(flow: Flow) -> None:
+    """Until all that the sources began is through."""
+    sources = [node for node in flow._nodes.values() if isinstance(node, SourceNode)]
+    for _ in range(500):
+        if not any(source.sessions for source in sources):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("sessions have not ended")

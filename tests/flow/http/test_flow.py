@@ -7,12 +7,20 @@ import httpx
 import pytest
 
 from server.flow.description import FlowType
-from server.flow.flow import Flow, FlowLimits
-from server.flow.own_listeners import OwnListeners
+from server.flow.flow import FlowLimits
 from server.flow.plan import Plan, PlanEdge, PlanNode
-from server.flow.status import FlowError, StatusCode
+from server.flow.status import StatusCode
 from server.flow.units import BUILTIN
-from tests.flow.http.support import chain_plan, example_plan, free_port, python_unit, raw, running, status_of
+from tests.flow.http.support import (
+    chain_plan,
+    example_plan,
+    free_port,
+    python_unit,
+    raw,
+    refusal_of,
+    running,
+    status_of,
+)
 
 
 def is_free(port: int) -> bool:
@@ -25,13 +33,6 @@ def is_free(port: int) -> bool:
         return True
 
 
-async def refusal_of(plan: Plan) -> FlowError:
-    flow = Flow(plan, OwnListeners(), FlowLimits())
-    with pytest.raises(FlowError) as caught:
-        await flow.open()
-    return caught.value
-
-
 async def test_a_unit_that_does_not_open_is_told_with_every_step_and_frees_the_port() -> None:
     port = free_port()
     error = await refusal_of(chain_plan(port, python_unit("FailsToOpen")))
@@ -40,17 +41,6 @@ async def test_a_unit_that_does_not_open_is_told_with_every_step_and_frees_the_p
         "open flowunit 'FailsToOpen', type 'cpu' failed. -> no such thing"
     )
     assert is_free(port)
-
-
-async def test_a_port_that_another_program_holds_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
-        error = await refusal_of(example_plan(port))
-    assert error.messages[:2] == (
-        "build graph failed, please check graph config.",
-        "open flowunit 'httpserver_sync_receive', type 'cpu' failed.",
-    )
-    assert str(port) in error.messages[2]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +53,7 @@ async def test_a_port_that_another_program_holds_is_refused() -> None:
         ({"reply": ", content_type=word"}, StatusCode.BADCONF, "content_type"),
     ],
 )
-async def test_bad_options_are_refused_at_open(options: dict[str, str], code: StatusCode, word: str) -> None:
+async def test_7_3_bad_options_are_refused_at_open(options: dict[str, str], code: StatusCode, word: str) -> None:
     port = free_port()
     error = await refusal_of(example_plan(port, **options))
     assert error.code is code
@@ -139,10 +129,3 @@ async def test_a_request_that_does_not_arrive_is_given_up(part: bytes) -> None:
     async with running(example_plan(port), FlowLimits(request_seconds=0.3)):
         answer = await raw(port, part)
     assert status_of(answer) == 408
-
-
-async def test_an_idle_connection_is_closed_after_the_keepalive_time() -> None:
-    port = free_port()
-    async with running(example_plan(port, receive=", keepalive_timeout_sec=1")):
-        answer = await raw(port, b"GET /example HTTP/1.1\r\n\r\n")
-    assert status_of(answer) == 200

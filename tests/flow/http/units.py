@@ -189,3 +189,21 @@ class Twice(FlowUnit):
             for number in (1, 2):
                 out.push_back(f"{buffer.as_bytes().decode()}{number}")
         return SUCCESS
+
+
+class CountsSession(PerBuffer):
+    """For each session: how many buffers it had, and whether it ended."""
+
+    seen: ClassVar[dict[str, tuple[int, bool]]] = {}
+
+    def process(self, data_ctx: DataContext) -> UnitStatusCode | Status:
+        buffers = data_ctx.input("in_1")
+        assert buffers is not None
+        session = data_ctx.get_session_context().get_session_id()
+        self.seen[session] = (self.seen.get(session, (0, False))[0] + len(buffers), False)
+        return super().process(data_ctx)
+
+    def data_post(self, data_ctx: DataContext) -> UnitStatusCode:
+        session = data_ctx.get_session_context().get_session_id()
+        self.seen[session] = (self.seen[session][0], True)
+        return SUCCESS

@@ -1,19 +1,15 @@
 """Endpoints: each either works or is refused with words that help."""
 
-import asyncio
-import random
 import socket
 
 import httpx
 import pytest
 
-from server.flow.flow import Flow, FlowLimits
 from server.flow.http.options import parse_endpoint
 from server.flow.listeners import Endpoint
-from server.flow.own_listeners import OwnListeners
 from server.flow.plan import Plan, PlanEdge, PlanNode
 from server.flow.status import FlowError, StatusCode
-from tests.flow.http.support import chain_plan, example_plan, free_port, python_unit, running
+from tests.flow.http.support import free_port, refusal_of, running
 from tests.flow.units.support import builtin
 
 
@@ -28,13 +24,6 @@ def several(*endpoints: str, **options: str) -> Plan:
         nodes.append(PlanNode(name=tx, unit=builtin("httpserver_sync_reply"), inputs=("in_reply_info",)))
         edges.append(PlanEdge(source=rx, source_port="out_request_info", target=tx, target_port="in_reply_info"))
     return Plan(name="several", nodes=tuple(nodes), edges=tuple(edges))
-
-
-async def refusal_of(plan: Plan) -> FlowError:
-    flow = Flow(plan, OwnListeners(), FlowLimits())
-    with pytest.raises(FlowError) as caught:
-        await flow.open()
-    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -141,22 +130,3 @@ async def test_several_addresses_in_one_flow() -> None:
     async with running(several(*(f"http://127.0.0.1:{port}/" for port in ports))), httpx.AsyncClient() as http:
         for port in ports:
             assert (await http.post(f"http://127.0.0.1:{port}/", content=str(port))).text == str(port)
-
-
-@pytest.mark.parametrize("option", ["max_requests", "time_out_ms", "keepalive_timeout_sec"])
-@pytest.mark.parametrize("value", ["abc", "0", "-1", "1.5", "99999999999999999999999"])
-async def test_numbers_that_make_no_sense_give_the_default(option: str, value: str) -> None:
-    port = free_port()
-    async with running(example_plan(port, receive=f', {option}="{value}"')), httpx.AsyncClient() as http:
-        assert (await http.post(f"http://127.0.0.1:{port}/example", content="x")).text == "x"
-
-
-async def test_replies_find_their_requests_through_batches_and_delays() -> None:
-    port = free_port()
-    batches = python_unit("Slow", default_batch_size=5)
-    singles = python_unit("Slow", default_batch_size=1)
-    plan = chain_plan(port, batches, singles, batches)
-    waits = [f"{random.Random(seed).random() * 0.02:.6f}" for seed in range(200)]
-    async with running(plan), httpx.AsyncClient(timeout=30) as http:
-        answers = await asyncio.gather(*(http.post(f"http://127.0.0.1:{port}/", content=wait) for wait in waits))
-    assert [(answer.status_code, answer.text) for answer in answers] == [(200, wait) for wait in waits]

@@ -19,9 +19,8 @@ from server.flow.plan import Plan, PlanEdge, PlanNode
 from server.flow.status import FlowError, StatusCode
 from server.flow.units import BUILTIN
 from tests.flow.http import units
-from tests.flow.http.support import chain_plan, free_port, python_unit, running
-from tests.flow.http.test_answers import wait_for_requests
-from tests.flow.http.test_async import async_plan, wait_until_idle
+from tests.flow.http.support import chain_plan, free_port, python_unit, running, wait_for_requests
+from tests.flow.http.test_spec_7_3_async import async_plan, wait_until_idle
 
 PASSWORD = "open sesame"
 
