@@ -1,12 +1,29 @@
 """Spec 7.4, data_source_parser: the sources that need no account of a cloud."""
 
 import json
+import ssl
 from typing import Any
 
 import pytest
+import trustme
 
-from server.flow.unitapi import Configuration
-from server.flow.units.data_source_parser import RESPONSE_KEY, SourceContext, at_position, source_context
+from server.flow.run.node import NodeOwner
+from server.flow.unitapi import (
+    BufferList,
+    Configuration,
+    DataContext,
+    Device,
+    SessionContext,
+    Status,
+    UnitStatusCode,
+)
+from server.flow.units.data_source_parser import (
+    RESPONSE_KEY,
+    DataSourceParser,
+    SourceContext,
+    at_position,
+    source_context,
+)
 from tests.flow.units.receiver import receiver
 from tests.flow.units.support import Script, buffer, run_unit
 
@@ -26,13 +43,13 @@ def address_of(script: Script) -> str:
 @pytest.mark.parametrize(
     ("url_type", "stream_type", "limit"), [("file", "file", 10), ("stream", "stream", -1), ("other", "stream", -1)]
 )
-async def test_url_the_address_and_how_to_retry(url_type: str, stream_type: str, limit: int) -> None:
+async def test_7_4_url_the_address_and_how_to_retry(url_type: str, stream_type: str, limit: int) -> None:
     script = await parsed("url", {"url": "rtsp://h/1", "url_type": url_type})
     assert address_of(script) == "rtsp://h/1"
     assert script.metas[0]["source_context"] == SourceContext("url", stream_type, True, 1000, limit)
 
 
-async def test_restful_the_address_is_read_from_the_answer() -> None:
+async def test_7_4_restful_the_address_is_read_from_the_answer() -> None:
     with receiver() as web:
         web.answer = b'{"data":{"urls":["rtsp://a","rtsp://b"]}}'
         source = {
@@ -46,6 +63,25 @@ async def test_restful_the_address_is_read_from_the_answer() -> None:
     (got,) = web.got
     assert (got.method, got.path, got.headers["x-token"]) == ("GET", "/ask?z=0&k+1=v%26w&n=2", "t")
     assert script.privates[0][RESPONSE_KEY] == web.answer.decode()
+
+
+async def test_7_4_restful_certificates_are_not_verified() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("elsewhere").configure_cert(tls)
+    with receiver(tls=tls) as web:
+        web.answer = b'{"a":"rtsp://h"}'
+        script = await parsed("restful", {"request_url": web.url, **RESTFUL})
+    assert address_of(script) == "rtsp://h"
+
+
+async def test_7_4_several_buffers_in_one_call_are_a_fault() -> None:
+    unit = DataSourceParser()
+    unit.open(Configuration({}))
+    context = DataContext(SessionContext(), NodeOwner.__new__(NodeOwner), Device(), ("out_video_url",))
+    context.begin({"in_data": BufferList([buffer("{}"), buffer("{}")])})
+    status = unit.process(context)
+    assert isinstance(status, Status)
+    assert status.code() == UnitStatusCode.STATUS_FAULT
 
 
 RESTFUL: dict[str, Any] = {"headers": {}, "response_url_position": "a"}
@@ -64,7 +100,9 @@ RESTFUL: dict[str, Any] = {"headers": {}, "response_url_position": "a"}
         (b'{"a":"x"}', 200, {"request_url": "http://127.0.0.1:1/"}),
     ],
 )
-async def test_restful_failures_leave_the_address_empty(answer: bytes, status: int, more: dict[str, Any]) -> None:
+async def test_7_4_restful_failures_leave_the_address_empty(
+    answer: bytes, status: int, more: dict[str, Any]
+) -> None:
     with receiver() as web:
         web.answer, web.statuses = answer, [status]
         script = await parsed("restful", {"request_url": web.url, **RESTFUL, **more})
@@ -72,18 +110,18 @@ async def test_restful_failures_leave_the_address_empty(answer: bytes, status: i
 
 
 @pytest.mark.parametrize("source", ["{", "[]", "{}", {"url": ""}, {"url": 1}, "[" * 20_000])
-async def test_a_description_that_cannot_be_parsed_leaves_the_address_empty(source: object) -> None:
+async def test_7_4_a_description_that_cannot_be_parsed_leaves_the_address_empty(source: object) -> None:
     assert address_of(await parsed("url", source)) == ""
 
 
 @pytest.mark.parametrize("kind", ["obs", "vcn", "vcn_restful", "vis", "", "nonsense"])
-async def test_other_sources_are_errors_that_name_what_is_there(kind: str) -> None:
+async def test_7_4_other_sources_are_errors_that_name_what_is_there(kind: str) -> None:
     script = await parsed(kind, {"url": "x"})
     assert script.seen[0].get_error_code() == "data_source_parser.ProcessError"
     assert "url and restful" in script.seen[0].get_error_msg()
 
 
-async def test_a_buffer_without_the_meta_source_type_is_an_error() -> None:
+async def test_7_4_a_buffer_without_the_meta_source_type_is_an_error() -> None:
     script = await run_unit("data_source_parser", {}, [buffer("{}")])
     assert script.seen[0].has_error()
 
@@ -109,7 +147,7 @@ async def test_a_buffer_without_the_meta_source_type_is_an_error() -> None:
         ({"restful_retry_count_limit": "x"}, "restful", "stream", True, 1000, -1),
     ],
 )
-def test_the_most_special_retry_option_counts(
+def test_7_4_the_most_special_retry_option_counts(
     options: dict[str, str], kind: str, stream: str, enabled: bool, interval: int, limit: int
 ) -> None:
     found = source_context(Configuration(options), kind, stream)
@@ -117,5 +155,5 @@ def test_the_most_special_retry_option_counts(
 
 
 @pytest.mark.parametrize(("position", "found"), [("a/b", "x"), ("/a/b/", "x"), ("l/0/c", "y")])
-def test_positions_lead_through_objects_and_arrays(position: str, found: str) -> None:
+def test_7_4_positions_lead_through_objects_and_arrays(position: str, found: str) -> None:
     assert at_position(b'{"a":{"b":"x"},"l":[{"c":"y"}]}', position) == found

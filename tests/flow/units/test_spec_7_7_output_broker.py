@@ -38,7 +38,7 @@ def brokers(**urls: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_each_buffer_is_posted_with_the_headers_of_the_broker(mode: str) -> None:
+async def test_7_7_each_buffer_is_posted_with_the_headers_of_the_broker(mode: str) -> None:
     with receiver() as hook:
         sent = [buffer("one"), buffer(b"\xff\x00")]
         await run_unit("output_broker", {"mode": mode}, sent, config=brokers(a=f"{hook.url}/x?y=1"))
@@ -46,7 +46,7 @@ async def test_each_buffer_is_posted_with_the_headers_of_the_broker(mode: str) -
     assert {(got.method, got.path, got.headers["x-mine"]) for got in hook.got} == {("POST", "/x?y=1", "a")}
 
 
-async def test_the_meta_output_broker_names_chooses() -> None:
+async def test_7_7_the_meta_output_broker_names_chooses() -> None:
     with receiver() as a, receiver() as b:
         names = ["", "a", "a|b", "nobody|b"]
         sent = [buffer(str(number), output_broker_names=name) for number, name in enumerate(names)]
@@ -55,7 +55,7 @@ async def test_the_meta_output_broker_names_chooses() -> None:
     assert b.bodies == [b"0", b"2", b"3"]
 
 
-async def test_by_default_a_refused_buffer_is_dropped_and_the_flow_goes_on() -> None:
+async def test_7_7_by_default_a_refused_buffer_is_dropped_and_the_flow_goes_on() -> None:
     with receiver() as hook:
         hook.statuses = [500]
         await run_unit("output_broker", FAST, [buffer("a"), buffer("b")], config=brokers(a=hook.url))
@@ -64,7 +64,7 @@ async def test_by_default_a_refused_buffer_is_dropped_and_the_flow_goes_on() -> 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize(("limit", "tries"), [("2", 3), ("5", 4), ("-1", 4)])
-async def test_another_status_than_2xx_is_retried_up_to_the_limit(mode: str, limit: str, tries: int) -> None:
+async def test_7_7_another_status_than_2xx_is_retried_up_to_the_limit(mode: str, limit: str, tries: int) -> None:
     options = {**FAST, "mode": mode, "retry_count_limit": limit}
     with receiver() as hook:
         hook.statuses = [500, 404, 302]
@@ -72,8 +72,8 @@ async def test_another_status_than_2xx_is_retried_up_to_the_limit(mode: str, lim
     assert hook.bodies == [b"a"] * tries
 
 
-async def test_a_receiver_that_is_away_for_a_while_gets_everything_in_order() -> None:
-    # ModelBox gives up when the receiver cannot be reached
+async def test_7_7_a_receiver_that_is_away_for_a_while_gets_everything_in_order() -> None:
+    """ModelBox gives up when the receiver cannot be reached, but its restart is what retries are to bridge."""
     port = free_port()
     options = {
         "mode": "async",
@@ -89,7 +89,7 @@ async def test_a_receiver_that_is_away_for_a_while_gets_everything_in_order() ->
     assert hook.bodies == [b"0", b"1", b"2", b"3", b"4"]
 
 
-async def test_a_full_queue_drops_its_oldest_and_holds_up_nobody() -> None:
+async def test_7_7_a_full_queue_drops_its_oldest_and_holds_up_nobody() -> None:
     with receiver() as hook:
         hook.gate.clear()
         options = {"mode": "async", "queue_size": "2"}
@@ -103,7 +103,7 @@ async def test_a_full_queue_drops_its_oldest_and_holds_up_nobody() -> None:
     assert len(hook.bodies) <= 3
 
 
-async def test_sessions_share_the_queue_and_the_thread_of_a_webhook() -> None:
+async def test_7_7_sessions_share_the_queue_and_the_thread_of_a_webhook() -> None:
     with receiver() as hook:
         hook.gate.clear()
         sessions = [[buffer(str(number))] for number in range(20)]
@@ -116,7 +116,7 @@ async def test_sessions_share_the_queue_and_the_thread_of_a_webhook() -> None:
     assert sorted(hook.bodies) == sorted(str(number).encode() for number in range(20))
 
 
-async def test_stop_sends_what_is_queued() -> None:
+async def test_7_7_stop_sends_what_is_queued() -> None:
     with receiver() as hook:
         hook.gate.clear()
         sent = [buffer(str(number)) for number in range(10)]
@@ -126,7 +126,7 @@ async def test_stop_sends_what_is_queued() -> None:
         assert len(hook.got) == 10
 
 
-async def test_stop_does_not_wait_for_endless_retries() -> None:
+async def test_7_7_stop_does_not_wait_for_endless_retries() -> None:
     config = brokers(a=f"http://127.0.0.1:{free_port()}")
     options = {"retry_count_limit": "-1", "retry_interval_base_ms": "60000"}
     async with opened("output_broker", options, [buffer("x")], config=config) as (flow, _):
@@ -155,31 +155,31 @@ async def test_stop_does_not_wait_for_endless_retries() -> None:
         (brokers(a="ftp://x"), "is no URL"),
     ],
 )
-def test_a_bad_configuration_is_an_error_of_data_pre(config: dict[str, str], words: str) -> None:
+def test_7_7_a_bad_configuration_is_an_error_of_data_pre(config: dict[str, str], words: str) -> None:
     status = make_unit().data_pre(make_context(config))
     assert isinstance(status, Status)
     assert status.code() == int(StatusCode.BADCONF)
     assert words in status.errormsg()
 
 
-async def test_an_unknown_mode_is_refused() -> None:
+async def test_7_7_an_unknown_mode_is_refused() -> None:
     error = await refusal_of("output_broker", {"mode": "later"})
     assert error.code is StatusCode.BADCONF
     assert "mode 'later'" in error.messages[-1]
 
 
 @pytest.mark.parametrize("key", ["config", "nodes.config", "flowunit.output_broker.config", "node.unit.config"])
-def test_the_configuration_is_found_for_all_nodes_the_unit_or_the_node(key: str) -> None:
+def test_7_7_the_configuration_is_found_for_all_nodes_the_unit_or_the_node(key: str) -> None:
     config = {key: brokers(a="http://h")["nodes.config"]}
     assert make_unit().data_pre(make_context(config)) is UnitStatusCode.STATUS_SUCCESS
 
 
-def test_waits_grow_by_the_increment_up_to_the_limit() -> None:
+def test_7_7_waits_grow_by_the_increment_up_to_the_limit() -> None:
     policy = RetryPolicy(count_limit=-1, interval_base=100, interval_increment=50, interval_limit=220)
     assert [policy.wait_seconds(retries) for retries in range(5)] == [0.1, 0.15, 0.2, 0.22, 0.22]
 
 
-def test_a_sender_that_was_closed_takes_nothing_more() -> None:
+def test_7_7_a_sender_that_was_closed_takes_nothing_more() -> None:
     with receiver() as hook:
         sender = QueuedSender(Webhook(hook.url), NO_WAIT, 10)
         sender.put(b"a")

@@ -9,7 +9,7 @@ NAMES = {"src_meta": "from", "dest_meta": "to"}
 
 
 @pytest.mark.parametrize("value", ["a", 3, 2.5, True, [1, 2], None])
-async def test_without_rules_the_meta_is_copied_as_it_is(value: object) -> None:
+async def test_7_7_without_rules_the_meta_is_copied_as_it_is(value: object) -> None:
     script = await run_unit("buff_meta_mapping", NAMES, [buffer("data", **{"from": value})])
     (seen,) = script.seen
     assert (seen.get("to"), seen.get("from"), str(seen)) == (value, value, "data")
@@ -33,20 +33,20 @@ async def test_without_rules_the_meta_is_copied_as_it_is(value: object) -> None:
         ("a=b", [1], [1]),
     ],
 )
-async def test_rules_replace_a_value_and_keep_its_type(rules: str, value: object, mapped: object) -> None:
+async def test_7_7_rules_replace_a_value_and_keep_its_type(rules: str, value: object, mapped: object) -> None:
     script = await run_unit("buff_meta_mapping", {**NAMES, "rules": rules}, [buffer("", **{"from": value})])
     found = script.seen[0].get("to")
     assert found == mapped
     assert type(found) is type(mapped)
 
 
-async def test_a_buffer_without_the_meta_passes_unchanged() -> None:
+async def test_7_7_a_buffer_without_the_meta_passes_unchanged() -> None:
     script = await run_unit("buff_meta_mapping", NAMES, [buffer("data", other=1)])
     assert "to" not in script.seen[0]._metas
     assert script.seen[0].get("other") == 1
 
 
-async def test_a_replacement_that_is_no_value_of_the_type_is_an_error_of_the_buffer() -> None:
+async def test_7_7_a_replacement_that_is_no_value_of_the_type_is_an_error_of_the_buffer() -> None:
     sent = [buffer("x", **{"from": 1}), buffer("y", **{"from": 2})]
     script = await run_unit("buff_meta_mapping", {**NAMES, "rules": "1=one"}, sent)
     assert [each.has_error() for each in script.seen] == [True, False]
@@ -63,7 +63,7 @@ async def test_a_replacement_that_is_no_value_of_the_type_is_an_error_of_the_buf
         ({**NAMES, "rules": "a=b=c"}, "'a=b=c' is no rule"),
     ],
 )
-async def test_bad_options_are_refused(options: dict[str, str], words: str) -> None:
+async def test_7_7_bad_options_are_refused(options: dict[str, str], words: str) -> None:
     error = await refusal_of("buff_meta_mapping", options)
     assert error.code is StatusCode.BADCONF
     assert words in error.messages[-1]

@@ -12,13 +12,13 @@ TEXT = base64.b64encode(PNG).decode()
 
 
 @pytest.mark.parametrize("data", [TEXT, TEXT.encode(), f" {TEXT[:4]}\r\n{TEXT[4:]}\n"])
-async def test_raw_text_becomes_its_bytes_without_metas(data: str | bytes) -> None:
+async def test_7_6_raw_text_becomes_its_bytes_without_metas(data: str | bytes) -> None:
     script = await run_unit("base64_decoder", {}, [buffer(data, mine=1)])
     assert [each.as_bytes() for each in script.seen] == [PNG]
     assert script.seen[0]._metas == {}
 
 
-async def test_json_takes_the_text_under_the_key() -> None:
+async def test_7_6_json_takes_the_text_under_the_key() -> None:
     options = {"data_format": "json", "key": "image"}
     script = await run_unit("base64_decoder", options, [buffer(f'{{"x":1,"image":"{TEXT}"}}')])
     assert [each.as_bytes() for each in script.seen] == [PNG]
@@ -39,10 +39,10 @@ async def test_json_takes_the_text_under_the_key() -> None:
         ({"data_format": "json", "key": "k"}, '["k"]', "'k'"),
     ],
 )
-async def test_a_bad_item_is_an_error_of_its_own_and_of_no_other(
+async def test_7_6_a_bad_item_is_an_error_of_its_own_and_of_no_other(
     options: dict[str, str], bad: str | bytes, words: str
 ) -> None:
-    # ModelBox fails the whole call, so also the requests of others that share the batch
+    """ModelBox fails the whole call, so also the requests of others that share the batch."""
     good = buffer(f'{{"k":"{TEXT}"}}' if options else TEXT)
     script = await run_unit("base64_decoder", options, [good, buffer(bad), good])
     assert [each.has_error() for each in script.seen] == [False, True, False]
@@ -53,7 +53,7 @@ async def test_a_bad_item_is_an_error_of_its_own_and_of_no_other(
 @pytest.mark.parametrize(
     ("options", "words"), [({"data_format": "xml"}, "data_format 'xml'"), ({"data_format": "json"}, "set key")]
 )
-async def test_bad_options_are_refused(options: dict[str, str], words: str) -> None:
+async def test_7_6_bad_options_are_refused(options: dict[str, str], words: str) -> None:
     error = await refusal_of("base64_decoder", options)
     assert error.code is StatusCode.BADCONF
     assert words in error.messages[-1]
