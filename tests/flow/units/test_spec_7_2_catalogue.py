@@ -1,5 +1,5 @@
-"""Spec 7.2: the rows of the catalogue that are there. Those for images and videos, which 7.1, 7.5 and most of 7.6 are
-about, need media libraries."""
+"""Spec 7.2: the rows of the catalogue that are there. The others are for images and videos, which 7.1, 7.5 and
+most of 7.6 are about: they need media libraries."""
 
 import pytest
 
