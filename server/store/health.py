@@ -72,7 +72,7 @@ class HealthProbe:
     def _read(self, connection: sa.Connection) -> StoreHealth:
         schema.check(self._session.database, connection)
         head, epoch = queries.head(connection)
-        elected = _last_election(connection)
+        elected = last_election(connection)
         led = is_led(self._session.database, connection)
         leader = Leader(elected[0].host, elected[0].pid, epoch, elected[1]) if elected and led else None
         return StoreHealth(
@@ -84,7 +84,7 @@ class HealthProbe:
         )
 
 
-def _last_election(connection: sa.Connection) -> tuple[LeaderElected, datetime] | None:
+def last_election(connection: sa.Connection) -> tuple[LeaderElected, datetime] | None:
     # the word is written out, for a parameter would not let SQLite use the index of elections
     elections = EVENT.c.type == sa.literal_column(f"'{LeaderElected.type}'")
     last = sa.select(EVENT).where(elections).order_by(EVENT.c.position.desc()).limit(1)

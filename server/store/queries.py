@@ -132,22 +132,41 @@ def events(connection: sa.Connection, after: Position, limit: int, job_id: JobId
     """Up to `limit` events behind `after`, in order; of one job, if asked, over all its incarnations."""
     query = sa.select(EVENT).where(EVENT.c.position > after).order_by(EVENT.c.position).limit(limit)
     if job_id is not None:
-        query = _of_job(connection, job_id, after, limit)
+        query = of_job(connection, job_id, after, limit)
     return [recorded_of(row) for row in connection.execute(query)]
 
 
-def _of_job(
-    connection: sa.Connection, job_id: JobId, after: Position, limit: int
+def of_job(connection: sa.Connection, job_id: JobId, after: Position, limit: int) -> sa.Select[tuple[object, ...]]:
+    """Selects up to `limit` events of a job behind `after`, oldest first."""
+    of_it = sa.select(EVENT).where(EVENT.c.job_id == job_id).order_by(EVENT.c.incarnation, EVENT.c.version)
+    place = _place_of(connection, job_id, after)
+    if place is not None:  # the next page begins at once, and not after a walk through all pages before
+        return of_it.where(_places() > place).limit(limit)
+    return of_it.where(EVENT.c.position > after).limit(limit)
+
+
+def of_job_backwards(
+    connection: sa.Connection, job_id: JobId, before: Position | None, limit: int
 ) -> sa.Select[tuple[object, ...]]:
+    """Selects up to `limit` events of a job before `before`, or its last ones, newest first."""
+    newest = sa.select(EVENT).where(EVENT.c.job_id == job_id)
+    newest = newest.order_by(EVENT.c.incarnation.desc(), EVENT.c.version.desc()).limit(limit)
+    if before is None:
+        return newest
+    place = _place_of(connection, job_id, before)
+    return newest.where(EVENT.c.position < before if place is None else _places() < place)
+
+
+def _places() -> sa.Tuple:
     # a job's positions grow with (incarnation, version), so the index of its versions has their order too
-    place = sa.tuple_(EVENT.c.incarnation, EVENT.c.version)
-    of_job = sa.select(EVENT).where(EVENT.c.job_id == job_id).order_by(EVENT.c.incarnation, EVENT.c.version)
-    last_seen = connection.execute(
-        sa.select(EVENT.c.incarnation, EVENT.c.version).where(EVENT.c.position == after, EVENT.c.job_id == job_id)
-    ).one_or_none()
-    if last_seen is not None:  # the next page begins at once, and not after a walk through all pages before
-        return of_job.where(place > sa.tuple_(*last_seen)).limit(limit)
-    return of_job.where(EVENT.c.position > after).limit(limit)
+    return sa.tuple_(EVENT.c.incarnation, EVENT.c.version)
+
+
+def _place_of(connection: sa.Connection, job_id: JobId, position: Position) -> sa.Tuple | None:
+    """The place of a job's event among all of that job; None when the event at that position is of another."""
+    at = sa.select(EVENT.c.incarnation, EVENT.c.version).where(EVENT.c.position == position)
+    row = connection.execute(at.where(EVENT.c.job_id == job_id)).one_or_none()
+    return None if row is None else sa.tuple_(*row)
 
 
 def last_incarnation(connection: sa.Connection, job_id: JobId) -> tuple[Recorded, ...]:

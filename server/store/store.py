@@ -1,11 +1,7 @@
 """The store: what the rest of the program sees of the database."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-import sqlalchemy as sa
+from collections.abc import Sequence
 
 from server.jobs.commands import Command, Context, Graph
 from server.jobs.errors import InvalidJobId
@@ -18,33 +14,14 @@ from server.store.database import Database
 from server.store.errors import StoreUnavailable
 from server.store.heads import Shared, sync_head_of
 from server.store.queries import Changes, Mark, Snapshot
+from server.store.reader import Reader
 from server.store.rows import clean_text, is_storable
 from server.store.session import Session
 from server.store.urls import database_of
 from server.store.verify import Difference
 from server.store.wakeups import Wakeups, wakeups_of
 
-T = TypeVar("T")
-
 BEGINNING = Position(0)
-
-
-class _Reader:
-    """A thread with a connection of its own."""
-
-    def __init__(self, database: Database, name: str) -> None:
-        self._session = Session(database)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-
-    async def run(self, call: Callable[[sa.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._session.read, call)
-
-    async def ask(self, call: Callable[[sa.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._session.ask, call)
-
-    async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._session.close)
-        self._thread.shutdown(wait=True)
 
 
 class Store:
@@ -56,8 +33,8 @@ class Store:
         """Use `open`."""
         self._wake = wake
         self._writer = Writer(database, wake.send)
-        self._reader = _Reader(database, "store-reader")
-        self._head_reader = _Reader(database, "store-head")
+        self._reader = Reader(database, "store-reader")
+        self._head_reader = Reader(database, "store-head")
         self._sync_head = sync_head_of(database)
         self._shared_head = Shared(self._ask_head)
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from server.jobs.commands import Graph
 from server.jobs.ids import JobId, Position
-from server.store import Store, queries
+from server.store import Store, health, history, queries
 from server.store.append import _look_up
 from server.store.urls import database_of
 from tests.store.jobs import query
@@ -39,6 +39,12 @@ READS = {
     "last_incarnation": lambda connection: queries.last_incarnation(connection, JobId("job-7")),
     "events": lambda connection: queries.events(connection, Position(EVENTS - 20), 10),
     "events of one": lambda connection: queries.events(connection, Position(0), 10, JobId("job-7")),
+    "newest of one": lambda c: history.page_of_job(c, JobId("job-7"), None, 10, newest_first=True),
+    "before": lambda c: history.page_of_job(
+        c, JobId("job-7"), Position(EVENTS // 500 * 500 + 7), 10, newest_first=True
+    ),
+    "newest": lambda connection: history.newest_page(connection, 10),
+    "election": health.last_election,
 }
 
 
@@ -62,5 +68,5 @@ async def test_no_read_goes_through_all_events(long_history: Store, url: str, ki
 
     assert statements
     for plan in statements:
-        assert "SCAN event" not in plan
+        assert "SCAN event" not in plan.replace("SCAN event USING INDEX event_of_leaders", "")
         assert "Seq Scan on event" not in plan

@@ -1,0 +1,119 @@
+"""Reading the log: a page of what happened, of all jobs or of one, forwards or backwards.
+
+On a thread of its own, so that who reads long histories does not keep those waiting who ask for a status.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from server.jobs.events import Recorded
+from server.jobs.ids import JobId, Position
+from server.store import queries
+from server.store.reader import Reader
+from server.store.rows import is_storable, recorded_of
+from server.store.tables import EVENT
+from server.store.urls import database_of
+
+MOST_LOOKED_AT = 20_000
+"""How many events a page may look through for those of a rare type."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events; no types: all."""
+
+    job_id: JobId | None = None
+    types: frozenset[str] = frozenset()
+
+    def matches(self, job_id: JobId, event_type: str) -> bool:
+        return (self.job_id is None or self.job_id == job_id) and (not self.types or event_type in self.types)
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """`events` are all that are wanted behind the position asked for, up to `looked_at`; `head`: the log's end."""
+
+    events: tuple[Recorded, ...]
+    looked_at: Position
+    head: Position
+
+
+class History:
+    """Every method may raise StoreUnavailable."""
+
+    def __init__(self, url: str) -> None:
+        """Raises: StoreUnavailable, for a URL that names no database."""
+        self._reader = Reader(database_of(url), "store-history")
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+    async def after(self, position: Position, limit: int, wanted: Wanted) -> LogPage:
+        """Up to `limit` events behind `position`, oldest first."""
+        return await self._reader.run(lambda connection: page_after(connection, position, limit, wanted))
+
+    async def newest(self, limit: int) -> LogPage:
+        """The last `limit` events of the log, oldest first."""
+        return await self._reader.run(lambda connection: newest_page(connection, limit))
+
+    async def of_job(
+        self, job_id: JobId, cursor: Position | None, limit: int, *, newest_first: bool
+    ) -> list[Recorded] | None:
+        """Up to `limit` events of all incarnations of a job, beyond `cursor` in the order asked for; None when
+        there never was a job of that id."""
+        if not is_storable(job_id):
+            return None
+        return await self._reader.run(
+            lambda connection: page_of_job(connection, job_id, cursor, limit, newest_first=newest_first)
+        )
+
+    async def is_known(self, job_id: JobId) -> bool:
+        """Whether there is a job of that id, or ever was one."""
+        return is_storable(job_id) and await self._reader.run(lambda connection: is_known(connection, job_id))
+
+
+def page_after(connection: sa.Connection, position: Position, limit: int, wanted: Wanted) -> LogPage:
+    head, _ = queries.head(connection)
+    end = head
+    if wanted.job_id is not None and not is_storable(wanted.job_id):
+        return LogPage((), end, head)
+    if wanted.job_id is not None:
+        query = queries.of_job(connection, wanted.job_id, position, limit)
+    else:
+        query = sa.select(EVENT).where(EVENT.c.position > position).order_by(EVENT.c.position).limit(limit)
+        if wanted.types:
+            end = Position(min(head, position + MOST_LOOKED_AT))
+            query = query.where(EVENT.c.position <= end)
+    if wanted.types:
+        query = query.where(EVENT.c.type.in_(sorted(wanted.types)))
+    events = _recorded(connection, query)
+    looked_at = events[-1].position if len(events) == limit else max(end, position)
+    return LogPage(tuple(events), looked_at, head)
+
+
+def newest_page(connection: sa.Connection, limit: int) -> LogPage:
+    head, _ = queries.head(connection)
+    last = sa.select(EVENT).where(EVENT.c.position > head - limit).order_by(EVENT.c.position)
+    return LogPage(tuple(_recorded(connection, last)), head, head)
+
+
+def page_of_job(
+    connection: sa.Connection, job_id: JobId, cursor: Position | None, limit: int, *, newest_first: bool
+) -> list[Recorded] | None:
+    if newest_first:
+        query = queries.of_job_backwards(connection, job_id, cursor, limit)
+    else:
+        query = queries.of_job(connection, job_id, cursor or Position(0), limit)
+    events = _recorded(connection, query)
+    return events if events or is_known(connection, job_id) else None
+
+
+def is_known(connection: sa.Connection, job_id: JobId) -> bool:
+    one = sa.select(EVENT.c.position).where(EVENT.c.job_id == job_id).limit(1)
+    return connection.execute(one).one_or_none() is not None
+
+
+def _recorded(connection: sa.Connection, query: sa.Select[tuple[Any, ...]]) -> list[Recorded]:
+    rows: Sequence[Any] = connection.execute(query).all()
+    return [recorded_of(row) for row in rows]
