@@ -19,6 +19,7 @@ from server.engines.protocol import (
     Message,
     ProtocolError,
     Ready,
+    Stalled,
     engine_message,
     frame,
 )
@@ -87,6 +88,6 @@ async def ask(path: Path, request: EngineRequest, timeout: float) -> tuple[Hello
         if not isinstance(hello, Hello):
             raise ProtocolError(f"an engine begins with hello, not {type(hello).__name__}")
         answer: EngineMessage = hello
-        while isinstance(answer, Hello | Ready | Failed | Ended):
+        while isinstance(answer, Hello | Ready | Stalled | Failed | Ended):
             answer = await next_message(line)
         return hello, answer

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from server.engines.protocol import Ended, EngineSpec, Failed, Hello, Ready, Refusal
+from server.engines.protocol import Ended, EngineSpec, Failed, Hello, Ready, Refusal, Stalled
 from server.jobs.events import EngineIdentity
 
 __all__ = [
@@ -66,7 +66,7 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-EngineNews = Ready | Failed | Ended | Exited
+EngineNews = Ready | Stalled | Failed | Ended | Exited
 
 
 class EngineHandle(Protocol):
@@ -81,7 +81,8 @@ class EngineHandle(Protocol):
 
     async def news(self) -> EngineNews:
         """Waits for the next news: Ready at most once (also when it was ready before an adoption), then at most
-        one of Failed and Ended, then Exited, exactly once and last. Not to be called again after that."""
+        one of Failed and Ended, then Exited, exactly once and last. Not to be called again after that. Stalled
+        comes between Ready and the end: first how it is when the handle is made, then when that changes."""
 
     async def stop(self, grace: float) -> None:
         """Ends the engine and all that it started, kindly for `grace` seconds, then by force. Returns when it is

@@ -33,6 +33,7 @@ from server.engines.protocol import (
     Ping,
     Pong,
     Ready,
+    Stalled,
     Stop,
     Stopping,
 )
@@ -42,6 +43,7 @@ from server.engines.runtime import RunningFlow, Runtime
 from server.engines.shared_listeners import SharedListeners
 from server.engines.tree import end_descendants
 from server.failpoints import Failpoint, hit, io_error
+from server.flow.counters import bounded
 from server.flow.listeners import Endpoint
 from server.flow.plan import Plan, plan_from_json
 from server.flow.status import FlowError, StatusCode
@@ -79,6 +81,7 @@ class Engine:
         self._state = EngineState.STARTING
         self._flow: RunningFlow | None = None
         self._news: Ready | Failed | Ended | None = None
+        self._stalled = Stalled()
         self._plan_digest = ""
         self._compiled: str | None = None
         self._stop_requested = asyncio.Event()
@@ -127,6 +130,7 @@ class Engine:
         self._flow = flow
         self._tell(EngineState.READY, Ready(endpoints=_urls(flow.endpoints), plan=self._compiled))
         hit(Failpoint.ENGINE_READY)
+        stalls = asyncio.create_task(self._tell_stalls(flow))
         try:
             return await self._until_ended(flow)
         except FlowError as error:
@@ -134,6 +138,13 @@ class Engine:
         except Exception as error:
             code, message = _unexpected(error)
             return Ended(code=code, message=message)
+        finally:
+            stalls.cancel()
+
+    async def _tell_stalls(self, flow: RunningFlow) -> None:
+        while True:
+            self._stalled = Stalled(stalls=bounded(await flow.next_stalls()))
+            self._control.broadcast(self._stalled)
 
     async def _open(self) -> RunningFlow:
         plan = await self._plan()
@@ -159,6 +170,7 @@ class Engine:
         # a flow that ended by itself may have requests in flight, which nothing will answer any more
         grace = self._grace if end is None else 0.0
         hit(Failpoint.ENGINE_STOPPING)
+        self._listeners.take_no_more()
         try:
             await asyncio.wait_for(flow.stop(grace), grace + _STOP_MARGIN)
         except TimeoutError:
@@ -199,7 +211,9 @@ class Engine:
             endpoints=news.endpoints if isinstance(news, Ready) else (),
             plan_digest=self._plan_digest,
         )
-        return [hello] if news is None else [hello, news]
+        if news is None:
+            return [hello]
+        return [hello, news, self._stalled] if isinstance(news, Ready) else [hello, news]
 
     def _counted(self) -> Counted:
         if self._flow is None:

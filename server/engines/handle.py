@@ -21,6 +21,7 @@ from server.engines.protocol import (
     Pong,
     ProtocolError,
     Ready,
+    Stalled,
     Stop,
 )
 from server.engines.records import forget_end, read_end
@@ -55,6 +56,7 @@ class LocalHandle:
         self._news: Queue[EngineNews] = Queue()
         self._was_ready = False
         self._has_ended = False
+        self._stalls: bool | None = None
         self._gone = asyncio.create_task(wait_for_exit(self.identity))
         self._follower = asyncio.create_task(self._follow())
 
@@ -95,6 +97,8 @@ class LocalHandle:
                 message = await next_message(line)
                 if isinstance(message, Ready | Failed | Ended):
                     self._tell(message)
+                elif isinstance(message, Stalled) and not self._has_ended:
+                    self._tell_stalls(message)
 
     def _tell(self, news: Ready | Failed | Ended) -> None:
         if self._has_ended or (self._was_ready and isinstance(news, Ready)):
@@ -102,6 +106,12 @@ class LocalHandle:
         self._was_ready = self._was_ready or isinstance(news, Ready)
         self._has_ended = not isinstance(news, Ready)
         self._news.put_nowait(news)
+
+    def _tell_stalls(self, news: Stalled) -> None:
+        """Every new connection says once more what may be known."""
+        if bool(news.stalls) != self._stalls:
+            self._stalls = bool(news.stalls)
+            self._news.put_nowait(news)
 
     async def _how_it_exited(self) -> Exited:
         answer = None

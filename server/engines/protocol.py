@@ -236,6 +236,13 @@ class Ended(Message, frozen=True, tag="ended"):
     is_final: bool = False
 
 
+class Stalled(Message, frozen=True, tag="stalled"):
+    """The flow has input and makes no progress: which nodes, and why. None: it goes on again. Sent whenever that
+    changes, and to every new client once the flow is ready."""
+
+    stalls: tuple[Stall, ...] = ()
+
+
 class Adopted(Message, frozen=True, tag="adopted"):
     pass
 
@@ -267,7 +274,7 @@ class Counted(Message, frozen=True, tag="counted"):
     stalls: tuple[Stall, ...] = ()
 
 
-EngineMessage = Hello | Ready | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening | Counted
+EngineMessage = Hello | Ready | Stalled | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening | Counted
 
 
 class HandedOver(Message, frozen=True, tag="handed-over"):

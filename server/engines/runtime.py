@@ -28,6 +28,9 @@ class RunningFlow(Protocol):
 
     def stalls(self) -> tuple[Stall, ...]: ...
 
+    async def next_stalls(self) -> tuple[Stall, ...]:
+        """Waits, once it is open, until the flow stalls, or, the next time, goes on again: nobody stalls then."""
+
     async def open(self) -> None:
         """Raises: server.flow.status.FlowError."""
 

@@ -43,6 +43,8 @@ _REPLACED_WITHIN = 5.0
 """Seconds that a request waits for its job's next engine. One that is not there by then waits out a long delay."""
 _REPLACED_LOOK = 0.02
 
+Taker = Callable[[socket.socket], None]
+
 
 class _RoutingTable:
     """Who serves which path of one address, as the host wrote it last."""
@@ -82,6 +84,7 @@ class SharedListeners:
         self._held: dict[ClaimedEndpoint, socket.socket] = {}
         self._tables: dict[tuple[str, int], _RoutingTable] = {}
         self._received: Received | None = None
+        self._server: socket.socket | None = None
 
     async def claim(self, endpoint: Endpoint) -> socket.socket:
         address = await _resolve(endpoint)
@@ -139,40 +142,50 @@ class SharedListeners:
         if listener is not None:
             address, port = listener.address, listener.port
         endpoint = ClaimedEndpoint(host=route.endpoint.host, address=address, port=port, path=route.endpoint.path)
-        channel = Channel(await self._reach(route))
+        message = HandedOver(endpoint=endpoint, received=received)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _REPLACED_WITHIN
+        while True:
+            try:
+                await self._offer(route, message, connection)
+                break
+            except (FileNotFoundError, ConnectionError):
+                # its engine is gone; while the job still has the path, another one will come
+                if loop.time() > deadline or not self._is_owned(route):
+                    raise
+            await asyncio.sleep(_REPLACED_LOOK)
+        connection.close()
+
+    async def _offer(self, route: Route, message: HandedOver, connection: socket.socket) -> None:
+        """Returns when the other engine has taken the connection. Raises: OSError, when it has not."""
+        channel = Channel(connect_unix(self._run_dir.engines / f"{route.key}.http"))
         try:
-            channel.send(HandedOver(endpoint=endpoint, received=received), [connection.fileno()])
+            channel.send(message, [connection.fileno()])
             async with asyncio.timeout(_HAND_OVER_WITHIN):
                 await _until_taken(channel)
         except TimeoutError:
             if not _taken_after_all(channel):
                 raise TimeoutError(f"the engine of {route.endpoint} does not take the connection") from None
         except (ProtocolError, msgspec.DecodeError) as error:
-            raise ConnectionAbortedError(str(error)) from error
+            raise OSError(str(error)) from error
         finally:
             channel.close()
-        connection.close()
 
-    async def _reach(self, route: Route) -> socket.socket:
-        """Waits while the other engine is being replaced: its job still has the path, and nobody listens.
-
-        Raises: OSError.
-        """
-        where = route.endpoint
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _REPLACED_WITHIN
-        while True:
-            try:
-                return connect_unix(self._run_dir.engines / f"{route.key}.http")
-            except (FileNotFoundError, ConnectionRefusedError):
-                if loop.time() > deadline or self.foreign(where.host, where.port, where.path) is None:
-                    raise
-            await asyncio.sleep(_REPLACED_LOOK)
+    def _is_owned(self, route: Route) -> bool:
+        endpoint = route.endpoint
+        return self.foreign(endpoint.host, endpoint.port, endpoint.path) == route
 
     def on_handed_over(self, received: Received) -> None:
         self._received = received
-        server = listen_unix(self._run_dir.engines / f"{self._key}.http", backlog=1024)
-        asyncio.get_running_loop().add_reader(server.fileno(), self._accept, server)
+        self._server = listen_unix(self._run_dir.engines / f"{self._key}.http", backlog=1024)
+        asyncio.get_running_loop().add_reader(self._server.fileno(), self._accept, self._server)
+
+    def take_no_more(self) -> None:
+        """The flow is about to stop: connections that others accepted wait for the next engine."""
+        server, self._server = self._server, None
+        if server is not None:
+            asyncio.get_running_loop().remove_reader(server.fileno())
+            server.close()
 
     def _accept(self, server: socket.socket) -> None:
         try:
@@ -180,9 +193,10 @@ class SharedListeners:
         except OSError:
             return
         connection.setblocking(False)
-        _Reception(connection, self._take)
+        _Reception(connection, self._taker)
 
-    def _take(self, message: HandedOver, connection: socket.socket) -> None:
+    def _taker(self, message: HandedOver) -> Taker | None:
+        """None while its endpoint is not ours, or not yet, or not any more."""
         theirs = message.endpoint
         mine = next(
             (
@@ -192,17 +206,19 @@ class SharedListeners:
             ),
             None,
         )
-        if mine is None or self._received is None:
-            return connection.close()
-        return self._received(Endpoint(mine.host, mine.port, mine.path), connection, message.received)
+        received = self._received
+        if mine is None or received is None or self._server is None:
+            return None
+        endpoint = Endpoint(mine.host, mine.port, mine.path)
+        return lambda connection: received(endpoint, connection, message.received)
 
 
 class _Reception:
     """One engine's connection to this one, from accept until it is answered."""
 
-    def __init__(self, connection: socket.socket, take: Callable[[HandedOver, socket.socket], None]) -> None:
+    def __init__(self, connection: socket.socket, taker_of: Callable[[HandedOver], Taker | None]) -> None:
         self._channel = Channel(connection)
-        self._take = take
+        self._taker_of = taker_of
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(connection.fileno(), self._receive)
         self._patience = self._loop.call_later(2 * _HAND_OVER_WITHIN, self._close)
@@ -226,13 +242,16 @@ class _Reception:
                 each.close()
             raise ProtocolError("a connection is handed over with exactly one descriptor")
         connection = sockets[0]
+        take = self._taker_of(message)
+        if take is None:
+            return connection.close()
         connection.setblocking(False)
         try:
             self._channel.send(Taken())
         except OSError:
             connection.close()
             raise
-        self._take(message, connection)
+        return take(connection)
 
     def _close(self) -> None:
         self._patience.cancel()

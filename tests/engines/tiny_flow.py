@@ -120,6 +120,10 @@ class TinyFlow:
     def stalls(self) -> tuple[Stall, ...]:
         return ()
 
+    async def next_stalls(self) -> tuple[Stall, ...]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
     async def ended(self) -> TinyEnd:
         settings = self._settings
         if "kill_self" in settings:
