@@ -7,15 +7,17 @@ import os
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import tomli
 
 from server.errors import StartError
-from server.flow.limits import FlowLimits
 from server.jobs.limits import Limits
 from server.jobs.options import Attempts, HealthySeconds, Restart, RestartPolicy, Seconds, Share
+
+if TYPE_CHECKING:
+    from server.flow.limits import FlowLimits
 
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -64,6 +66,8 @@ class EngineSection(Section, frozen=True, kw_only=True):
     restart_delay_max: Seconds = 60.0
     restart_jitter: Share = 0.2
     healthy_after: HealthySeconds = 30.0
+    stall_after: Seconds = 60.0
+    restart_on_stall: bool = False
     cgroup: str = "auto"
     limits: Limits = Limits()
 
@@ -77,6 +81,7 @@ class EngineSection(Section, frozen=True, kw_only=True):
             delay_max=self.restart_delay_max,
             jitter=self.restart_jitter,
             healthy_after=self.healthy_after,
+            on_stall=self.restart_on_stall,
         )
 
 
@@ -86,7 +91,10 @@ class FlowSection(Section, frozen=True, kw_only=True):
     request_seconds: Pause = 60.0
 
     @property
-    def limits(self) -> FlowLimits:
+    def limits(self) -> "FlowLimits":
+        # here, as the command line is not to load the flow package
+        from server.flow.limits import FlowLimits
+
         return FlowLimits(
             max_request_bytes=self.max_request_bytes,
             max_header_bytes=self.max_header_bytes,
@@ -195,6 +203,8 @@ def _from_text(text: str, default: object) -> object:
     type then names it."""
     if isinstance(default, tuple):
         return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(text.lower(), text)
     if isinstance(default, (int, float)):
         try:
             return type(default)(text)
