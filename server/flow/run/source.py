@@ -54,6 +54,13 @@ class Feed(Stream):
         self.events.clear()
         self.schedule()
 
+    def _take_event(self) -> StreamCall | None:
+        call = super()._take_event()
+        if call is not None:
+            # a source always has an external list: units go over it without asking (spec 5.9)
+            call.external = []
+        return call
+
     def take(self) -> StreamCall | None:
         self.is_ready = False
         if self.busy or self.is_over or not self.node.started or self.node.park(self):

@@ -83,4 +83,18 @@ DATA_UNITS: tuple[UnitDescription, ...] = (
         flow_type=FlowType.STREAM,
         options=_retry_options(),
     ),
+    UnitDescription(
+        name="video_input",
+        description="Begins sessions whose stream meta source_url is an address, for the units that open it.",
+        group="Video",
+        entry="server.flow.units.video_input:VideoInput",
+        outputs=("out_video_url",),
+        flow_type=FlowType.NORMAL,
+        default_batch_size=8,
+        max_batch_size=0,
+        options=(
+            Option("source_url", "string", "", "The address; required."),
+            Option("repeat", "int", "1", "How many sessions begin."),
+        ),
+    ),
 )

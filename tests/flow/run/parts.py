@@ -1,9 +1,10 @@
 """Pieces of flows that several modules of tests use: units, and what they were called with."""
 
+from collections.abc import Callable
 from typing import Any
 
 from server.flow.description import ConditionType
-from server.flow.unitapi import Buffer, DataContext, DataMeta, UnitStatusCode
+from server.flow.unitapi import Buffer, DataContext, DataMeta, FlowUnit, UnitStatusCode
 from tests.flow.run.programs import COLLAPSE, EXPAND, SUCCESS, Method, Unit, passes, push, texts, unit
 
 
@@ -124,3 +125,27 @@ def loop_flow(log: Log) -> tuple[str, list[Unit]]:
     dot = """in[type=input]; out[type=output]; turn[flowunit=turn, device=cpu]; add[flowunit=add, device=cpu];
         in -> turn:in_1; turn:again -> add:in_1; add:out_1 -> turn:in_1; turn:done -> out"""
     return dot, units
+
+
+def feeds_on(context: DataContext) -> UnitStatusCode:
+    return push(context, *(context.external() or ()))
+
+
+def fed(
+    feed: Callable[[FlowUnit], object], end: Method, process: Method = feeds_on, **more: Any
+) -> tuple[str, list[Unit]]:
+    """A flow from a source unit, which `feed` makes send at its open, to `end`. `more`: of `end`."""
+    made: list[FlowUnit] = []
+
+    def opened(config: object) -> UnitStatusCode:
+        feed(made[0])
+        return SUCCESS
+
+    source, maker = unit("source", process, inputs=(), opened=opened)
+
+    def keep() -> FlowUnit:
+        made.append(maker())
+        return made[0]
+
+    dot = "source[flowunit=source, device=cpu]; end[flowunit=end, device=cpu]; source:out_1 -> end:in_1"
+    return dot, [(source, keep), unit("end", end, outputs=(), **more)]

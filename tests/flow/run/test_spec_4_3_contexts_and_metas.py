@@ -4,17 +4,15 @@ ExternalDataMap and FlowStreamIO: sdk/test_spec_5_13. `SessionContext.get_sessio
 """
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
 from server.flow.unitapi import DataContext, ExternalData, FlowUnit, FlowUnitEvent, UnitStatusCode
-from tests.flow.run.parts import glue, meta_of, reads_who, split
+from tests.flow.run.parts import fed, glue, meta_of, reads_who, split
 from tests.flow.run.programs import (
     CONTINUE,
     SUCCESS,
     Method,
-    Unit,
     line,
     list_of,
     passes,
@@ -223,26 +221,6 @@ def test_4_3_child_streams_and_the_collapsed_stream_inherit_and_its_first_result
     assert results(dot, units, "ab", "c", "de") == ["me and more"] * 3
     units[3] = glue()
     assert results(dot, units, "ab", "c") == ["me"] * 2
-
-
-def fed(feed: Callable[[FlowUnit], object], end: Method, **more: object) -> tuple[str, list[Unit]]:
-    """A flow from a source that `feed` makes send at its open, to `end`."""
-    made: list[FlowUnit] = []
-
-    def opened(config: object) -> UnitStatusCode:
-        feed(made[0])
-        return SUCCESS
-
-    source, maker = unit(
-        "source", lambda context: push(context, *(context.external() or ())), inputs=(), opened=opened
-    )
-
-    def keep() -> FlowUnit:
-        made.append(maker())
-        return made[0]
-
-    dot = "source[flowunit=source, device=cpu]; end[flowunit=end, device=cpu]; source:out_1 -> end:in_1"
-    return dot, [(source, keep), unit("end", end, outputs=(), **more)]  # type: ignore[arg-type]
 
 
 def test_4_3_each_external_data_is_a_session_and_each_send_appends() -> None:

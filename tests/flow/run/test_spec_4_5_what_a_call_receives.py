@@ -2,14 +2,15 @@
 
 import threading
 
-from server.flow.unitapi import DataContext, FlowUnitEvent, UnitStatusCode
-from tests.flow.run.parts import CHOICE, Log, chooses, condition, joins, letters, loop_flow, split
+from server.flow.unitapi import DataContext, FlowUnit, FlowUnitEvent, UnitStatusCode
+from tests.flow.run.parts import CHOICE, Log, chooses, condition, fed, joins, letters, loop_flow, split
 from tests.flow.run.programs import (
     COLLAPSE,
     CONTINUE,
     EXPAND,
     SUCCESS,
     line,
+    list_of,
     passes,
     push,
     received,
@@ -160,7 +161,6 @@ def test_4_5_loop_gets_the_whole_stream() -> None:
 
 def test_4_5_source_unit_gets_all_queued_external_buffers_and_no_inputs() -> None:
     seen: list[tuple[object, list[str]]] = []
-    made = []
 
     def process(context: DataContext) -> UnitStatusCode:
         external = context.external()
@@ -168,30 +168,43 @@ def test_4_5_source_unit_gets_all_queued_external_buffers_and_no_inputs() -> Non
         seen.append((context.input("in_1"), [str(each) for each in external]))
         return push(context, *external)
 
-    source, maker = unit("source", process, inputs=())
-
-    def keep() -> object:
-        made.append(maker())
-        return made[0]
+    def feed(source: FlowUnit) -> None:
+        external = source.create_external_data()
+        assert external is not None
+        assert external.send(list_of("a", "b"))
+        assert external.send(list_of("c"))
+        external.close()
 
     ended = threading.Event()
-    end = unit("end", lambda context: SUCCESS, outputs=(), data_post=lambda context: ended.set() or SUCCESS)
-    dot = "source[flowunit=source, device=cpu]; end[flowunit=end, device=cpu]; source:out_1 -> end:in_1"
-
-    def opened(config: object) -> UnitStatusCode:
-        external = made[0].create_external_data()
-        for texts_of_one in (["a", "b"], ["c"]):
-            buffers = external.create_buffer_list()
-            for text in texts_of_one:
-                buffers.push_back(text)
-            assert external.send(buffers)
-        external.close()
-        return SUCCESS
-
-    maker.open = lambda self, config: opened(config)
-    with running(dot, (source, keep), end):  # type: ignore[arg-type]
+    dot, units = fed(feed, lambda context: SUCCESS, process, data_post=lambda context: ended.set() or SUCCESS)
+    with running(dot, *units):
         assert ended.wait(5)
     assert seen == [(None, ["a", "b", "c"])]
+
+
+def test_4_5_an_event_call_of_a_source_unit_has_an_empty_external_list() -> None:
+    seen: list[tuple[bool, int]] = []
+    done = threading.Event()
+
+    def process(context: DataContext) -> UnitStatusCode:
+        external = context.external()
+        assert external is not None
+        seen.append((context.event() is not None, len(external)))
+        if len(seen) == 3:
+            done.set()
+            return SUCCESS
+        context.send_event(FlowUnitEvent())
+        return CONTINUE
+
+    def feed(source: FlowUnit) -> None:
+        external = source.create_external_data()
+        assert external is not None
+        assert external.send(list_of("a", "b"))
+
+    dot, units = fed(feed, lambda context: SUCCESS, process)
+    with running(dot, *units):
+        assert done.wait(5)
+    assert seen == [(False, 2), (True, 0), (True, 0)]
 
 
 def test_4_5_an_event_call_has_empty_input_lists() -> None:

@@ -14,6 +14,7 @@ ROWS = {
     "httpserver_async": ((), ("out_request_info",), NORMAL, "Input"),
     "data_source_generator": ((), ("out_data",), NORMAL, "Input"),
     "data_source_parser": (("in_data",), ("out_video_url",), STREAM, "Input"),
+    "video_input": ((), ("out_video_url",), NORMAL, "Video"),
     "base64_decoder": (("in_data",), ("out_data",), NORMAL, "Image"),
     "buff_meta_mapping": (("in_data",), ("out_data",), STREAM, "Image"),
     "output_broker": (("in_output_info",), (), STREAM, "Output"),
