@@ -78,7 +78,8 @@ class Catalogue:
         """Reads the descriptions of one entry of `driver.dir`; whether it holds anything to load."""
         found_any = False
         if not os.path.exists(folder):  # never raises, however long the name
-            log.warning("driver.dir: there is no '%s'", shown(folder))
+            where = "" if Path(folder).is_absolute() else f" below {Path.cwd()}, where this runs"
+            log.warning("driver.dir: there is no '%s'%s", shown(folder), where)
         for path in _description_files(Path(folder)):
             try:
                 unit = read_description(path)

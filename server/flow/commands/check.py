@@ -8,6 +8,7 @@ from pathlib import Path
 
 from server.flow.commands.collected import collected_warnings
 from server.flow.commands.graph_file import GraphFile, Place, line_map, located, read_graph_file
+from server.flow.commands.remarks import remarks
 from server.flow.commands.unit_code import problems_of_code
 from server.flow.graph.compile import examine_graph
 from server.flow.status import FlowError, StatusCode
@@ -24,8 +25,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of one file. `warnings` are what the engine says of it: values that cannot be read, unit
-    descriptions that cannot be used. A graph may be right nevertheless."""
+    """What is known of one file. `warnings` are what the engine says of it, such as unit descriptions that cannot
+    be used, and attributes that nothing can or does read. A graph may be right nevertheless."""
 
     path: str
     exit_code: int
@@ -62,7 +63,7 @@ def examine_file(path: Path, args: Mapping[str, str]) -> Report:
         code_problems = tuple(problems_of_code(plan))
         if code_problems:
             return Report(str(path), WRONG, _problems(file, code_problems), warnings)
-        return Report(str(path), OK, (), warnings, len(plan.nodes), len(plan.edges))
+        return Report(str(path), OK, (), (*warnings, *remarks(plan)), len(plan.nodes), len(plan.edges))
     return Report(str(path), WRONG, _problems(file, examined.problems), warnings)
 
 

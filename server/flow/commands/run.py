@@ -11,15 +11,15 @@ from time import monotonic, strftime
 
 import uvloop
 
-from server.flow.commands.graph_file import line_map, located, read_graph_file
+from server.flow.commands.built import built
+from server.flow.commands.graph_file import read_graph_file
 from server.flow.commands.screen import Screen, ScreenHandler, prints_above
 from server.flow.counters import NodeCounters
 from server.flow.flow import Flow, FlowEnd
-from server.flow.graph.compile import compile_graph
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint
 from server.flow.own_listeners import OwnListeners
-from server.flow.plan import Plan
+from server.flow.plan import NodeKind, Plan
 from server.flow.pyunits.imports import UnitImports
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi.log import Log, LogLevel
@@ -44,11 +44,8 @@ def run(path: Path, args: Mapping[str, str], *, grace: float, report_seconds: fl
         screen.line(f"{path}: {error}")
         return NOT_BUILT
     _log_to(screen, log_level)
-    try:
-        plan = compile_graph(file.text, file.format, args=args)
-    except FlowError as error:
-        place, text = located(error, file, line_map(file))
-        screen.line(f"{place}: {text}")
+    plan = built(file, args, screen.line)
+    if plan is None:
         return NOT_BUILT
     units_log = _unit_log_to(screen, log_level)
     with prints_above(screen), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -99,6 +96,8 @@ class _Run:
             self._screen.line(f"{self._path}: {error}")
             return NOT_BUILT
         self._screen.line(f"running {self._plan.name or self._path}{_serving(flow)}; Ctrl-C ends it")
+        if any(node.kind is NodeKind.INPUT for node in self._plan.nodes):
+            self._screen.line("nothing comes in by its input nodes: only a program (modelbox.Flow) can send there")
         reporter = asyncio.create_task(self._report(flow))
         try:
             end = await self._until_end(flow)

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from server.flow.commands.graph_file import line_map, located, read_graph_file
+from server.flow.commands.built import built
+from server.flow.commands.graph_file import read_graph_file
 from server.flow.description import ConditionType, OutputType, UnitDescription
-from server.flow.graph.compile import compile_graph
 from server.flow.plan import NodeKind, Plan, PlanNode
 from server.flow.run.sizes import batch_size, external_capacity, queue_size
 from server.flow.status import FlowError
@@ -22,11 +23,8 @@ def show(path: Path, args: Mapping[str, str], *, as_dot: bool) -> int:
     except FlowError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 2
-    try:
-        plan = compile_graph(file.text, file.format, args=args)
-    except FlowError as error:
-        place, text = located(error, file, line_map(file))
-        print(f"{place}: {text}", file=sys.stderr)
+    plan = built(file, args, partial(print, file=sys.stderr))
+    if plan is None:
         return 2
     print("\n".join(dot_lines(plan) if as_dot else text_lines(plan)))
     return 0
@@ -49,7 +47,7 @@ def text_lines(plan: Plan) -> Iterator[str]:
     for node in plan.nodes:
         yield ""
         yield _head(node)
-        if node.name in plan.match:
+        if node.name in plan.match and sum(edge.target == node.name for edge in plan.edges) > 1:
             yield f"  inputs are matched at {plan.match[node.name]}"
         for port in node.inputs:
             sources = [

@@ -242,7 +242,8 @@ def _example(kind: str, inputs: int) -> tuple[list[str], list[str]]:
         case "condition":
             return ["yes", "no", "yes"], ["yes", "no", "yes"]
         case "expand":
-            return ["two words", "more"], [*(["two", "words"] * inputs), *(["more"] * inputs)]
+            # one text: what is made of several has no order among them
+            return ["two words"], ["two", "words"] * inputs
         case "collapse":
             return ["two words", "more"], [" ".join(["two words"] * inputs), " ".join(["more"] * inputs)]
     joined = [" ".join([text] * inputs) for text in ("a", "b", "c")]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from server.flow.commands.remarks import remarks
+from server.flow.graph.compile import compile_graph
 from tests.flow.commands.graphs import ECHO_DOT, WRONG_DOT, json_graph, toml_graph
 from tests.flow.commands.program import flow
 
@@ -177,3 +179,31 @@ def test_the_body_of_a_create_request(tmp_path: Path) -> None:
     wrong.write_text(json.dumps(toml))
     done = flow("check", wrong)
     assert done.stdout.startswith(f"{wrong}: job_graph: Fault, Load config file failed")
+
+
+@pytest.mark.parametrize(
+    ("written", "remark"),
+    [
+        ("rx[endpont=x, ", "node 'rx': nothing reads endpont; did you mean endpoint?"),
+        ("rx[max_requests=many, ", "node 'rx': max_requests = 'many' cannot be read as int, so its default holds"),
+        ("tx[batch_sise=3, ", "node 'tx': nothing reads batch_sise; did you mean batch_size?"),
+        ("tx[batch_size=x, ", "node 'tx': batch_size = 'x' cannot be read as int, so its default holds"),
+        ("tx[batch_size=4, ", "node 'tx': batch_size = 4 counts as 1, more its unit does not take"),
+        ("tx[queue_size_in_reply_inf=4, ", "did you mean queue_size_in_reply_info?"),
+        ("tx[need_check_output=yes, ", "node 'tx': need_check_output = 'yes' cannot be read as bool"),
+        ("tx[queue_size_event=4, ", "node 'tx': queue_size_event does nothing, as in ModelBox"),
+        ("tx[is_exception_visible=true, ", "node 'tx': is_exception_visible does nothing, as in ModelBox"),
+    ],
+)
+def test_what_looks_like_a_mistake_is_remarked_on(written: str, remark: str) -> None:
+    dot = ECHO_DOT.replace("PORT", "1").replace(f"{written[:2]}[", written)
+    said = list(remarks(compile_graph(json.dumps({"graph": {"format": "graphviz", "graphconf": dot}}))))
+    assert len(said) == 1
+    assert remark in said[0]
+
+
+def test_remarks_are_warnings_and_the_graph_is_right(tmp_path: Path) -> None:
+    graph = toml_graph(tmp_path, ECHO_DOT.replace("tx[", 'tx[color=red, label="x", colour=3, batch_sise=3, '), 1)
+    done = flow("check", graph)
+    assert (done.returncode, done.stdout) == (0, f"{graph}: ok, 2 nodes, 1 edges\n")
+    assert done.stderr == f"{graph}: warning: node 'tx': nothing reads batch_sise; did you mean batch_size?\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.flow.commands.graphs import ECHO_DOT, WRONG_DOT, toml_graph
-from tests.flow.commands.program import PROGRAM, environ, flow, running
+from tests.flow.commands.program import PROGRAM, environ, flow, running, started
 from tests.installation import free_port
 
 
@@ -80,6 +80,24 @@ def test_a_graph_that_cannot_be_built(tmp_path: Path, dot: str) -> None:
     assert done.returncode == 2
     assert str(tmp_path / "graph.toml") in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_everything_that_is_wrong_is_told(tmp_path: Path) -> None:
+    done = flow("run", toml_graph(tmp_path, WRONG_DOT))
+    assert "there is no unit 'httpserver_sync_repli'" in done.stderr
+    assert "queue size config is zero" in done.stderr
+
+
+def test_a_graph_with_input_nodes_is_fed_by_programs_only(tmp_path: Path) -> None:
+    dot = (
+        "digraph d { a[type=input]; b[type=output]; u[flowunit=base64_decoder]; a -> u:in_data; u:out_data -> b }"
+    )
+    with started(toml_graph(tmp_path, dot)) as under_way:
+        assert under_way.process.stderr is not None
+        assert under_way.process.stderr.readline().startswith("running d")
+        assert "only a program (modelbox.Flow) can send there" in under_way.process.stderr.readline()
+        under_way.interrupt()
+        assert under_way.end()[0] == 0
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -19,9 +19,31 @@ def test_show_names_units_ports_sizes_and_match_points(tmp_path: Path) -> None:
         "  out out_request_info  to tx:in_reply_info\n"
         "\n"
         "tx: httpserver_sync_reply (stream), device cpu:0, batch 1\n"
-        "  inputs are matched at rx\n"
         "  in  in_reply_info  from rx:out_request_info  (queue 7)\n"
     )
+
+
+def test_show_names_the_match_point_where_there_is_something_to_match(tmp_path: Path) -> None:
+    dot = """digraph d {
+      a[type=input]; one[flowunit=buff_meta_mapping, src_meta=a, dest_meta=b]; b[type=output]; c[type=output]
+      two[flowunit=pair]; a -> two:in_1; a -> one:in_data; one:out_data -> two:in_2; two:out_1 -> b }"""
+    base = 'name = "pair"\ndevice = "cpu"\nversion = "1.0.0"\ndescription = "x"\ntype = "python"\nentry = "p@P"'
+    ports = (
+        "".join(f'\n[input.input{n}]\nname = "in_{n}"' for n in (1, 2)) + '\n[output.output1]\nname = "out_1"\n'
+    )
+    (tmp_path / "pair.toml").write_text(f"[base]\n{base}{ports}")
+    graph = toml_graph(tmp_path, dot.replace("; c[type=output]", ""), 0, f'[driver]\ndir = "{tmp_path}"\n')
+    shown = flow("show", graph)
+    assert shown.stdout.count("inputs are matched at a\n") == 1, shown.stderr
+
+
+def test_show_tells_what_is_wrong_and_what_is_doubtful(tmp_path: Path) -> None:
+    done = flow("show", toml_graph(tmp_path, WRONG_DOT, 0, '[driver]\ndir = "missing"\n'), cwd=tmp_path)
+    assert done.returncode == 2
+    warning, *problems = done.stderr.splitlines()
+    here = tmp_path / "graph.toml"
+    assert warning == f"{here}: warning: driver.dir: there is no 'missing' below {tmp_path}, where this runs"
+    assert len(problems) == 2
 
 
 def test_show_dot_is_dot(tmp_path: Path) -> None:
