@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from server.flow.counters import NodeCounters, Stall, counters_of
 from server.flow.drain import drain
-from server.flow.http.front import HttpFront, open_words
+from server.flow.http.front import HttpFront
 from server.flow.http.services import Services
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
@@ -29,7 +29,7 @@ from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import max_threads
 from server.flow.run.source import SourceNode
 from server.flow.stalls import StallWatch
-from server.flow.status import FlowError, StatusCode
+from server.flow.status import FlowError, StatusCode, open_words
 from server.flow.unitapi import Configuration, SessionContext
 from server.flow.unitapi.log import LogLevel
 

@@ -51,6 +51,11 @@ class StatusCode(IntEnum):
     IO = 30, "Input/output error"
 
 
+def open_words(unit: str, device: str) -> str:
+    """What ModelBox says around anything that keeps a unit from opening (spec 3.2)."""
+    return f"open flowunit '{unit}', type '{device}' failed."
+
+
 class FlowError(Exception):
     """A flow could not be built, opened or run.
 

@@ -21,7 +21,7 @@ from server.flow.http.text import text_of
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
-from server.flow.status import FlowError
+from server.flow.status import FlowError, open_words
 from server.flow.unitapi import Buffer, BufferKind, SessionContext
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
@@ -242,10 +242,6 @@ class HttpFront:
             if not busy and not unsent:
                 return
             await asyncio.sleep(0.01)
-
-
-def open_words(unit: str, device: str) -> str:
-    return f"open flowunit '{unit}', type '{device}' failed."
 
 
 def _grouped(request: FlowRequest) -> Iterator[tuple[str, list[str]]]:

@@ -19,7 +19,7 @@ from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import batch_size, queue_size
 from server.flow.run.source import SourceNode
 from server.flow.run.stream import StreamNode
-from server.flow.status import FlowError, StatusCode
+from server.flow.status import FlowError, StatusCode, open_words
 from server.flow.unitapi import FlowUnit
 
 UnitNode = BatchNode | StreamNode | ExpandNode | SourceNode
@@ -64,10 +64,19 @@ def _node(plan: PlanNode, scheduler: Scheduler, ender: FlowEnder, makers: Mappin
         return _virtual_node(plan, scheduler, ender)
     kind = _node_class(plan.unit, bool(plan.inputs))
     maker = makers.get(plan.unit.entry)
-    unit = maker() if maker is not None else make_unit(plan)
+    unit = maker() if maker is not None else _made(plan)
     node = kind(plan, unit, scheduler, ender, batch_size(plan, plan.unit))
     node.prepare()
     return node
+
+
+def _made(plan: PlanNode) -> FlowUnit:
+    """For ModelBox, which loads a unit's code when it opens it, this is a part of that."""
+    try:
+        return make_unit(plan)
+    except FlowError as error:
+        assert plan.unit is not None
+        raise error.within(open_words(plan.unit.name, plan.device)) from error
 
 
 class _NoUnit(FlowUnit):

@@ -122,7 +122,8 @@ async def test_5_2_exception_while_importing(tmp_path: Path) -> None:
     error = await open_error(tmp_path, "import no_such_thing\n")
     assert error.code is StatusCode.INVALID
     assert str(error) == (
-        "Invalid argument, build graph failed, please check graph config. -> import u@Unit failed: "
+        "Invalid argument, build graph failed, please check graph config. -> "
+        "open flowunit 'u', type 'cpu' failed. -> import u@Unit failed: "
         "ModuleNotFoundError: No module named 'no_such_thing' -> "
         f"node 'u': {tmp_path}/u.py, line 1, in <module>: import no_such_thing"
     )
