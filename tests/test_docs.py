@@ -50,7 +50,7 @@ def code_of(*folders: str) -> str:
 def test_every_key_of_graph_files_is_listed() -> None:
     listed = section(FLOWS, "Keys")
     documented = spans("".join(first_cells(listed)))
-    code = code_of("flow", "graph", "profile") + SOURCES[ROOT / "server" / "flow" / "sdk" / "by_name.py"]
+    code = code_of("flow", "graph", "run", "profile") + SOURCES[ROOT / "server" / "flow" / "sdk" / "by_name.py"]
     read = set(re.findall(r'"((?:graph|driver|flow|log|profile)\.[a-z_-]+)"', code))
     assert read == {key for key in documented if not key.startswith("args.")}
     without_effect = spans(listed.split("\n\n")[-1], r"[a-z]+\.[a-z_-]+")
@@ -77,7 +77,7 @@ def test_every_message_is_one_of_the_code() -> None:
 
 def test_every_key_of_descriptions_is_listed() -> None:
     documented = spans("".join(first_cells(section(UNITS, "Keys of `[base]`"))), r"\w+")
-    code = (ROOT / "server" / "flow" / "catalogue.py").read_text()
+    code = (ROOT / "server" / "flow" / "unit_file.py").read_text()
     read = re.findall(r'"base\.(\w+)"|_bool\("(\w+)"|_batch_size\("(\w+)"', code)
     assert documented == {name for names in read for name in names if name}
 
