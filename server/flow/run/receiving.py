@@ -28,8 +28,9 @@ class ReceivingNode(Node, ABC):
         try:
             rows = self._matcher.put(port, token)
         except Mismatch as mismatch:
-            words = f"node '{self.name}': missmatch, port '{self.inputs[mismatch.port].name}' received end"
-            self.fail(StatusCode.FAULT, f"{words} when other port still has data")
+            words = "missmatch, received end when other port still has data"
+            place = f"node '{self.name}', port '{self.inputs[mismatch.port].name}'"
+            self.fail(StatusCode.FAULT, f"{words}: the stream at {place} is shorter than that at another input")
             return
         for row in rows:
             self.accept_row(row)

@@ -1,4 +1,4 @@
-"""Spec 3.3: the matching rules, each row of its table of examples, and the worked examples of appendix A."""
+"""Spec 3.3: each rule of matching, each row of its table of examples, the structures of appendix A and 10.3."""
 
 import pytest
 
@@ -84,7 +84,7 @@ STEP = "check graph failed, please check graph config."
         ),
     ],
 )
-def test_accepted(kinds: str, body: str) -> None:
+def test_3_3_accepted(kinds: str, body: str) -> None:
     compile_nodes(kinds, body)
 
 
@@ -105,7 +105,7 @@ OVER = "check over hierarchy match failed, node:{}"
             "a=source b=plain c=plain d=sink",
             "a:o->b:i; a:o->c:i; b:o->d:i; c:o->d:i",
             (LINK.format("d"), ONE_PORT),
-            id="table-1-B-multi-edges-without-condition",
+            id="table-1",
         ),
         pytest.param(
             "s=source s2=select p=plain q=plain r=sink2",
@@ -117,7 +117,7 @@ OVER = "check over hierarchy match failed, node:{}"
             "a=source2 e=expand f=sink2",
             "a:o1->e:i; e:o->f:i1; a:o2->f:i2",
             (LINK.format("f"), LEVEL.format("f"), "a:o2 links f:i2 failed."),
-            id="table-6-B-level-mix",
+            id="table-6",
         ),
         pytest.param(
             "a=source2 e=expand f=sink2",
@@ -177,7 +177,7 @@ OVER = "check over hierarchy match failed, node:{}"
             "s=source k=collapse d=sink",
             "s:o->k:i; k:o->d:i",
             (*COLLAPSE, "can't find a expand node for k"),
-            id="rule-5-B-collapse-alone",
+            id="rule-5",
         ),
         pytest.param(
             "s=source e=expand j=collapse k=collapse d=sink",
@@ -199,14 +199,14 @@ OVER = "check over hierarchy match failed, node:{}"
         ),
     ],
 )
-def test_refused(kinds: str, body: str, messages: tuple[str, ...]) -> None:
+def test_3_3_refused(kinds: str, body: str, messages: tuple[str, ...]) -> None:
     error = refusal(nodes_dot(kinds, body))
     assert error.code is StatusCode.BADCONF
     assert error.messages[: len(messages) + 1] == (STEP, *messages)
     assert "(line " in error.messages[-1], "our words say where"
 
 
-def test_what_follows_a_mismatch_is_not_blamed_too() -> None:
+def test_3_3_what_follows_a_mismatch_is_not_blamed_too() -> None:
     body = "s:o->k:i; k:o->m:i1; s:o->m:i2"
     assert "can't find a expand node for k" in str(refusal(nodes_dot("s=source k=collapse m=sink2", body)))
 
@@ -235,22 +235,68 @@ def test_what_follows_a_mismatch_is_not_blamed_too() -> None:
         ),
     ],
 )
-def test_the_match_nodes_of_the_plan(kinds: str, body: str, match: dict[str, str]) -> None:
+def test_3_3_the_match_nodes_of_the_plan(kinds: str, body: str, match: dict[str, str]) -> None:
     assert compile_nodes(kinds, body).match == match
 
 
-def test_our_words_tell_both_streams_apart() -> None:
-    words = refusal(nodes_dot("a=source2 e=expand f=sink2", "a:o1->e:i; e:o->f:i1; a:o2->f:i2")).messages[-1]
-    assert words == (
-        "node 'f' (line 4): input 'i1' takes 'e:o' (line 5), which is from 'a', expanded by 'e', "
-        "and input 'i2' takes 'a:o2' (line 5), which is from 'a'"
-    )
-
-
-def test_a_long_chain_of_expands_is_checked_in_reasonable_time() -> None:
+def test_3_3_a_long_chain_of_expands_is_checked_in_reasonable_time() -> None:
     nodes = " ".join(f"e{i}[flowunit=expand]" for i in range(3000))
     links = " ".join(f"e{i}:o->e{i + 1}:i;" for i in range(2999))
     plan = compile_dot(
         f"digraph {{ s[flowunit=source] {nodes} t[flowunit=sink] s:o->e0:i; {links} e2999:o->t:i }}"
     )
     assert len(plan.nodes) == 3002
+
+
+LOOP = "loop node is illegal, please check graph config."
+MEMBERS = "check loop node fail, please check graph config."
+
+
+@pytest.mark.parametrize(
+    ("kinds", "body", "code", "messages"),
+    [
+        pytest.param(
+            "s=source l=loop_two_inputs c=sink",
+            "s:o->l:i1; l:again->l:i2; l:done->c:i",
+            StatusCode.FAULT,
+            (LOOP, "loop node input should be one.", "node 'l' (line 3) has the inputs 'i1', 'i2'"),
+            id="inputs",
+        ),
+        pytest.param(
+            "s=source l=loop_one_output c=sink",
+            "s:o->l:i; l:done->c:i",
+            StatusCode.FAULT,
+            (LOOP, "loop node output shoulde be two.", "node 'l' (line 3) has the outputs 'done'"),
+            id="outputs",
+        ),
+        pytest.param(
+            "s=source l=loop b=sink c=sink",
+            "s:o->l:i; l:again->b:i; l:done->c:i",
+            StatusCode.FAULT,
+            (LOOP, "loop node can only link 2 edges.", "node 'l' (line 3) has 's:o' (line 6) at its input"),
+            id="edges",
+        ),
+        pytest.param(
+            "s=source l=loop b=streamed c=sink",
+            "s:o->l:i; l:again->b:i; b:o->l:i; l:done->c:i",
+            StatusCode.BADCONF,
+            (
+                MEMBERS,
+                "loop node b can not be stream node.",
+                "node 'b' (line 4) is in the loop of 'l': its unit must be of the normal kind (stream = false)",
+            ),
+            id="member-of-stream-kind",
+        ),
+    ],
+)
+def test_3_3_rule_6_loops_that_are_refused(
+    kinds: str, body: str, code: StatusCode, messages: tuple[str, ...]
+) -> None:
+    error = refusal(nodes_dot(kinds, body))
+    assert (error.code, error.messages) == (code, messages)
+
+
+def test_3_3_rule_6_a_loop_is_accepted() -> None:
+    body = "s:o->l:i; l:again->b:i; b:o->l:i; l:done->c:i"
+    assert [each.name for each in compile_nodes("s=source l=loop b=plain c=sink", body).nodes] == [*"slbc"]
+    compile_nodes("s=source l=loop c=sink", "s:o->l:i; l:again->l:i; l:done->c:i")
