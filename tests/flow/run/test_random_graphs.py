@@ -241,6 +241,7 @@ loops: st.SearchStrategy[Part] = st.builds(
             st.builds(Seq, st.lists(inner, max_size=2).map(tuple)),
             st.builds(Choice, sizes, inner, inner),
             st.builds(Both, sizes, inner, inner),
+            st.builds(Parts, sizes, inner, st.booleans(), *[st.just(False)] * 3),
         ),
         max_leaves=3,
     ),
