@@ -143,6 +143,7 @@ def _tables() -> None:
         sa.Column("ready_at", TIME),
         sa.Column("ever_ready", sa.Boolean, nullable=False),
         sa.Column("last_exit", JSON),
+        sa.Column("stalled", JSON),
         sa.Column("engine_pid", BIG),
         sa.Column("engine_start_time", BIG),
         sa.Column("engine_boot_id", sa.Text),
@@ -180,7 +181,8 @@ TRIGGERS = {
 
 JOB_NOW = """
 CREATE VIEW job_now AS
-SELECT job_id, status, error, changed_at AS since, attempt, failures, last_exit, retry_at, ready_at, endpoints,
+SELECT job_id, status, error, changed_at AS since, attempt, failures, last_exit, stalled, retry_at, ready_at,
+       endpoints,
        desired, actual, outcome, origin, created_at, incarnation, version, position, graph_digest,
        engine_host, engine_pid, engine_run_dir
 FROM job
@@ -198,6 +200,8 @@ SELECT position, recorded_at AS at, job_id, incarnation,
            WHEN 'engine-ready' THEN 'attempt ' || @text(attempt) || ' is ready'
            WHEN 'engine-adopted' THEN 'attempt ' || @text(attempt) || ' taken over by a new leader'
            WHEN 'engine-unreachable' THEN 'attempt ' || @text(attempt) || ' does not answer'
+           WHEN 'flow-stalled' THEN 'attempt ' || @text(attempt) || ' makes no progress'
+           WHEN 'flow-recovered' THEN 'attempt ' || @text(attempt) || ' goes on'
            WHEN 'engine-healthy' THEN 'attempt ' || @text(attempt) || ' runs well: failures count anew'
            WHEN 'engine-failed' THEN 'attempt ' || @text(attempt) || ' failed, '
                || COALESCE('next try at ' || @text(retry_at), 'for good')

@@ -69,6 +69,8 @@ def job_body(job: Job) -> bytes:
             last_exit=job.last_exit,
             next_retry=job.retry_at,
         )
+    if job.stalled is not None:
+        body = replace(body, stalled=job.stalled)
     return msgspec.json.encode(body)
 
 

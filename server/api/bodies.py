@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.jobs.errors import Place
-from server.jobs.events import LastExit
+from server.jobs.events import LastExit, Stall
 from server.jobs.options import JobOptions
 from server.jobs.words import JobStatus
 
@@ -35,7 +35,7 @@ class CreateBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     """ModelBox's three fields; and, once an engine of the job has come to its end, how it stands with its
-    attempts."""
+    attempts. `stalled` is there while the flow stalls."""
 
     job_error_msg: Annotated[str, Meta(description="why it failed; empty when it did not")]
     job_id: str
@@ -43,6 +43,7 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Annotated[int | UnsetType, Meta(description="number of the newest engine")] = UNSET
     failures: Annotated[int | UnsetType, Meta(description="in a row")] = UNSET
     last_exit: LastExit | UnsetType = UNSET
+    stalled: Annotated[Stall | UnsetType, Meta(description="its flow has input and makes no progress")] = UNSET
     next_retry: Annotated[datetime | UnsetType | None, Meta(description="null: no attempt is waited for")] = UNSET
 
 

@@ -40,6 +40,26 @@ class Stall(msgspec.Struct, frozen=True, kw_only=True):
     stacks: tuple[str, ...] = ()
 
 
+MOST_STALLS = 16
+MOST_STACK_CHARS = 16 * 1024
+"""Of all stacks together; what each of them has more is left out at its outer end."""
+
+
+def bounded(stalls: tuple[Stall, ...]) -> tuple[Stall, ...]:
+    """The first of `stalls`, with as much of their stacks as may be kept of a flow."""
+    found: list[Stall] = []
+    room = MOST_STACK_CHARS
+    for stall in stalls[:MOST_STALLS]:
+        stacks: list[str] = []
+        for stack in stall.stacks:
+            kept = stack[-room:] if room else ""
+            room -= len(kept)
+            if kept:
+                stacks.append(kept)
+        found.append(msgspec.structs.replace(stall, stacks=tuple(stacks)))
+    return tuple(found)
+
+
 def counters_of(node: "Node") -> NodeCounters:
     return NodeCounters(
         node=node.name,

@@ -93,6 +93,13 @@ class Flow:
         """The nodes that make no progress though they have input."""
         return self._stall_watch.look() if self._stall_watch is not None else ()
 
+    async def next_stalls(self) -> tuple[Stall, ...]:
+        """Waits until the flow stalls, or, the next time, goes on again: who stalls, nobody then."""
+        if self._stall_watch is None:
+            await asyncio.Event().wait()  # nobody looks, so nothing will ever be told
+            raise AssertionError
+        return await self._stall_watch.changed()
+
     async def open(self) -> None:
         """Makes and opens all units, claims the endpoints, starts to serve.
 
@@ -191,7 +198,7 @@ class Flow:
         seconds = Configuration(self._plan.settings).get_float("graph.stall-seconds", self._limits.stall_seconds)
         if seconds > 0:
             self._stall_watch = StallWatch(self._nodes, self._scheduler, seconds)
-            self._stall_task = asyncio.create_task(self._watch_stalls(self._stall_watch, seconds))
+            self._stall_task = asyncio.create_task(self._stall_watch.run())
         if self._sources_can_end():
             self._watch = asyncio.create_task(self._watch_sources())
 
@@ -249,12 +256,6 @@ class Flow:
                 self._note_end(FlowEnd(StatusCode.SUCCESS))
                 return
             seen = begun if is_quiet else -1
-
-    async def _watch_stalls(self, watch: StallWatch, seconds: float) -> None:
-        while True:
-            # a third: a quiet flow is to wake up rarely
-            await asyncio.sleep(seconds / 3)
-            watch.look()
 
     async def _settled(self, deadline: float) -> None:
         """Waits for the calls that are under way. Looks rather than listens: it is a matter of milliseconds."""

@@ -1,5 +1,6 @@
 """Nodes that have input and make no progress: which, why, and where their threads are."""
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -9,6 +10,9 @@ from time import monotonic
 from server.flow.counters import Stall
 from server.flow.run.node import Node
 from server.flow.run.scheduler import Scheduler
+
+LOOK_SECONDS = 0.5
+"""At most, between two looks at a flow that stalls: that it goes on is to be told soon."""
 
 log = logging.getLogger("server.flow")
 
@@ -22,6 +26,28 @@ class StallWatch:
         self._seconds = seconds
         self._seen: dict[str, tuple[int, float]] = {}
         self._told: set[str] = set()
+        self._stalls: tuple[Stall, ...] = ()
+        self._known: tuple[Stall, ...] = ()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Looks until it is cancelled."""
+        while True:
+            # a third: a quiet flow is to wake up rarely
+            third = self._seconds / 3
+            await asyncio.sleep(min(third, LOOK_SECONDS) if self._stalls else third)
+            found = self.look()
+            if bool(found) != bool(self._stalls):
+                self._changed.set()
+            self._stalls = found
+
+    async def changed(self) -> tuple[Stall, ...]:
+        """Waits until the flow stalls, or goes on again: who stalls, nobody then. For one waiter."""
+        while bool(self._stalls) == bool(self._known):
+            self._changed.clear()
+            await self._changed.wait()
+        self._known = self._stalls
+        return self._known
 
     def look(self) -> tuple[Stall, ...]:
         """Who has made no progress for too long. Each is logged once, until it goes on."""

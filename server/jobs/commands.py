@@ -106,6 +106,10 @@ def _still_news(job: Job | None, observed: Observe) -> bool:
             return n == job.attempt and job.actual is not Actual.NONE
         case e.EngineHealthy(attempt=n):
             return n == job.attempt and job.actual is Actual.READY and bool(job.rounds or job.failures)
+        case e.FlowStalled(attempt=n):
+            return n == job.attempt and job.actual is not Actual.NONE and job.stalled is None
+        case e.FlowRecovered(attempt=n):
+            return n == job.attempt and job.stalled is not None
         case e.FlowSucceeded(attempt=n):
             return n == job.attempt and job.actual is not Actual.NONE
         case _:

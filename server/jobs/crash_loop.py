@@ -1,9 +1,9 @@
 """Which rounds of a job that ends again and again are written to the log.
 
-A round is one attempt: started, ready, ended. The first few rounds in a row are logged, then those whose number is
-a power of two. The events of the others are *left out*: they change the job like any event, and stand beside the
-log, at most one round and a sum of the rounds before it. Whatever else happens to the job brings them into the log
-first, so that the log never tells of an attempt whose beginning it did not tell.
+A round is one attempt: started, ready, perhaps stalled, ended. The first rounds in a row are logged, then those
+whose number is a power of two. The events of the others are *left out*: they change the job like any event, and
+stand beside the log, at most one round and a sum of the rounds before it. Whatever else happens to the job brings
+them into the log first, so that it never tells of an attempt whose beginning it did not tell.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,8 @@ def is_left_out(job: Job, left_out: Sequence[e.Recorded], event: e.Event) -> boo
             return not is_logged(job.rounds + 1)
         case e.EngineReady():
             return bool(left_out) and isinstance(left_out[-1].event, e.EngineStarted)
+        case e.FlowStalled():
+            return bool(left_out) and isinstance(left_out[-1].event, e.EngineReady)
         case e.EngineFailed() | e.EngineExited() | e.FlowSucceeded():
             goes_on = event.retry_at is not None and event.rounds == job.rounds + 1
             return goes_on and any(isinstance(one.event, e.EngineStarted) for one in left_out)
@@ -48,7 +50,7 @@ def leave_out(
 ) -> tuple[Job, tuple[e.Recorded, ...]]:
     """The job after `recorded`, and all that is left out by then: the end of a round is added to the sum."""
     after = fold_left_out(job, recorded, job.left_out + 1)
-    if isinstance(recorded.event, e.EngineStarted | e.EngineReady):
+    if isinstance(recorded.event, e.EngineStarted | e.EngineReady | e.FlowStalled):
         return after, (*left_out, recorded)
     total = _sum(after, left_out, recorded)
     return after, (replace(recorded, event=total, type=total.type, schema_version=total.schema_version),)

@@ -39,6 +39,22 @@ class LastExit(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class StalledNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A node that has input and makes no progress; `stacks` are those of the threads in its unit."""
+
+    node: str
+    unit: str
+    reason: str
+    stacks: tuple[str, ...] = ()
+
+
+class Stall(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when which nodes of a flow make no progress."""
+
+    since: datetime
+    nodes: tuple[StalledNode, ...]
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     type: ClassVar[str]
     schema_version: ClassVar[int] = 1
@@ -151,6 +167,23 @@ class EngineHealthy(Event, frozen=True, kw_only=True):
     attempt: int
 
 
+class FlowStalled(Event, frozen=True, kw_only=True):
+    """The flow has input and has made no progress since then. The stacks are cut to 16 KiB in all."""
+
+    type: ClassVar[str] = "flow-stalled"
+    attempt: int
+    reason: str
+    since: datetime
+    nodes: tuple[StalledNode, ...]
+
+
+class FlowRecovered(Event, frozen=True, kw_only=True):
+    """A flow that made no progress goes on."""
+
+    type: ClassVar[str] = "flow-recovered"
+    attempt: int
+
+
 class FlowSucceeded(Event, frozen=True, kw_only=True):
     """Every source ended and all data is through. `retry_at`: when it runs once more, if its policy wants that;
     `rounds` as in EngineFailed."""
@@ -163,8 +196,8 @@ class FlowSucceeded(Event, frozen=True, kw_only=True):
 
 class AttemptsSummedUp(Event, frozen=True, kw_only=True):
     """Attempts of a crash loop that the log does not have one by one: `attempts` of them, from `first_attempt`,
-    which started at `began_at`, to `attempt`, whose end is told here; they were ready for `seconds_running` in all.
-    `how` the last one ended: "failed", "exited", "succeeded". The rest is what that end left the job with."""
+    which started at `began_at`, to `attempt`, whose end is told here; ready for `seconds_running` in all. `how`
+    the last one ended: "failed", "exited", "succeeded". The rest is what that end left the job with."""
 
     type: ClassVar[str] = "attempts-summed-up"
     first_attempt: int
@@ -214,6 +247,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EngineLost,
         EngineStopped,
         EngineHealthy,
+        FlowStalled,
+        FlowRecovered,
         FlowSucceeded,
         AttemptsSummedUp,
         DeleteRequested,

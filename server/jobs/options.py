@@ -26,7 +26,8 @@ class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`attempts`: failures within `interval` seconds after which it is given up; no attempts: never; no interval:
     failures in a row. `delay`: seconds before the first restart, doubling with each failure in a row up to
     `delay_max`; each is shortened by a random share of up to `jitter`, so that what failed together does not come
-    back together. After `healthy_after` seconds of running well, failures count anew."""
+    back together. After `healthy_after` seconds of running well, failures count anew. `on_stall`: a flow that
+    stalls is ended, which counts as a failure."""
 
     policy: Restart = Restart.ON_FAILURE
     attempts: Attempts = 0
@@ -35,13 +36,16 @@ class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     delay_max: Seconds = 60.0
     jitter: Share = 0.2
     healthy_after: HealthySeconds = 30.0
+    on_stall: bool = False
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`restart`, `limits`: None for the server's own, whatever those are at the time."""
+    """`stall_after`: seconds after which a flow that has input and makes no progress is said to stall, 0 for
+    never. What is null is the server's own, whatever that is at the time."""
 
     restart: RestartPolicy | None = None
     limits: Limits | None = None
+    stall_after: Seconds | None = None
 
 
 NO_OPTIONS = JobOptions()

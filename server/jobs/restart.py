@@ -24,9 +24,18 @@ STARTS_WITHOUT_SUCCESS = 3
 """How often a flow that never became ready may take its engine's process down before it is given up."""
 
 
+STALL_MARGIN = 1.5
+"""A flow is looked at every third of the time after which it counts as stalled."""
+
+
 def policy_of(job: Job, default: RestartPolicy) -> RestartPolicy:
     """The job's own policy, else the configuration's."""
     return job.options.restart or default
+
+
+def stall_after_of(job: Job, default: float) -> float:
+    """Seconds without progress after which the job's flow stalls; 0 for never."""
+    return default if job.options.stall_after is None else job.options.stall_after
 
 
 def next_restart(
@@ -66,16 +75,24 @@ def after_success(policy: RestartPolicy, job: Job, now: datetime) -> Retry:
     return Retry(at=now + timedelta(seconds=policy.delay) if again else None, rounds=rounds)
 
 
-def healthy_at(policy: RestartPolicy, job: Job) -> datetime | None:
+def healthy_at(policy: RestartPolicy, job: Job, stall_after: float = 0.0) -> datetime | None:
     """When the running engine will have run well for so long that the ends before it count no more; None when
     there is nothing to forget, or nothing that runs well."""
-    if job.actual is not Actual.READY or job.ready_at is None or not (job.rounds or job.failures):
+    runs_well = job.actual is Actual.READY and job.stalled is None
+    if not runs_well or job.ready_at is None or not (job.rounds or job.failures):
         return None
-    return job.ready_at + timedelta(seconds=policy.healthy_after)
+    return job.ready_at + timedelta(seconds=healthy_after(policy, stall_after))
+
+
+def healthy_after(policy: RestartPolicy, stall_after: float) -> float:
+    """Seconds of running after which a flow is known to run well. One that is to be ended when it stalls may have
+    stalled already, as long as its stall could not be told."""
+    return max(policy.healthy_after, stall_after * STALL_MARGIN) if policy.on_stall else policy.healthy_after
 
 
 def _ran_well(policy: RestartPolicy, job: Job, now: datetime) -> bool:
-    return job.ready_at is not None and (now - job.ready_at).total_seconds() >= policy.healthy_after
+    until = job.stalled.since if job.stalled is not None else now
+    return job.ready_at is not None and (until - job.ready_at).total_seconds() >= policy.healthy_after
 
 
 def _is_within(interval: float, began: datetime, now: datetime) -> bool:

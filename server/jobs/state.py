@@ -40,6 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     last_exit: e.LastExit | None = None
     engine: e.EngineIdentity | None = None
     endpoints: tuple[str, ...] = ()
+    stalled: e.Stall | None = None
     left_out: int = 0  # changes since `position` that are not in the log; see crash_loop
 
     @property
@@ -105,6 +106,11 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
         case e.EngineAdopted():
             actual = Actual.READY if job.ready_at else Actual.STARTING
             return replace(job, actual=actual, attempt=event.attempt, engine=event.engine)
+        case e.FlowStalled():
+            nodes = tuple(replace(node, stacks=()) for node in event.nodes)
+            return replace(job, stalled=e.Stall(since=event.since, nodes=nodes))
+        case e.FlowRecovered():
+            return replace(job, stalled=None)
         case e.EngineUnreachable():
             return replace(job, actual=Actual.UNREACHABLE)
         case e.EngineFailed() | e.EngineExited():
@@ -167,4 +173,4 @@ def _last_exit(event: e.EngineFailed | e.EngineExited, at: datetime) -> e.LastEx
 
 
 def _without_engine(job: Job) -> Job:
-    return replace(job, actual=Actual.NONE, engine=None, ready_at=None, endpoints=())
+    return replace(job, actual=Actual.NONE, engine=None, ready_at=None, endpoints=(), stalled=None)

@@ -8,15 +8,16 @@ from server.runner.reconcile import EngineView
 
 
 class Engine(msgspec.Struct, kw_only=True):
-    """`stopping` is why we told it to stop, "" while we did not. `said_last`: it has told how its flow ended.
-    `exited`: its process is gone. `holds_slot`: it counts among those that are starting. `plan`: the one
-    that it was given."""
+    """`stopping` is why we told it to stop, "" while we did not; `stalled` the same for a flow that makes no
+    progress. `said_last`: it has told how its flow ended. `exited`: its process is gone. `holds_slot`: it counts
+    among those that are starting. `plan`: the one that it was given."""
 
     job_id: JobId
     incarnation: int
     attempt: int
     handle: EngineHandle
     stopping: str = ""
+    stalled: str = ""
     said_last: bool = False
     exited: bool = False
     holds_slot: bool = False

@@ -10,15 +10,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 
 from server.config import Config
 from server.engines.driver import EngineDriver, EngineHandle, EngineHostGone, EngineRefused, injected
 from server.engines.protocol import EngineSpec, EngineState
 from server.failpoints import Failpoint, hit
+from server.flow.limits import FlowLimits
 from server.jobs import events as e
 from server.jobs.commands import Observe
 from server.jobs.ids import Epoch, JobId
-from server.jobs.restart import healthy_at, policy_of
+from server.jobs.restart import healthy_after, healthy_at, policy_of, stall_after_of
 from server.jobs.state import Job
 from server.jobs.words import Actual, Outcome
 from server.runner import reconcile as r
@@ -171,8 +173,10 @@ class Keeper:
         return self._until(job, job.retry_at, max(policy.delay, policy.delay_max)) or 0.0
 
     def _healthy_in(self, job: Job) -> float | None:
-        policy = policy_of(job, self._config.engine.restart_policy)
-        return self._until(job, healthy_at(policy, job), policy.healthy_after)
+        engine = self._config.engine
+        policy, stall_after = policy_of(job, engine.restart_policy), stall_after_of(job, engine.stall_after)
+        most = healthy_after(policy, stall_after)
+        return self._until(job, healthy_at(policy, job, stall_after), most)
 
     def _until(self, job: Job, moment: datetime | None, most: float) -> float | None:
         """Seconds until that moment, by the monotonic clock from when we learned of it, and at most as many as it
@@ -226,11 +230,15 @@ class Keeper:
             graph_format=graph.format,
             source=graph.source,
             plan=graph.plan,
-            flow_limits=self._config.flow.limits,
+            flow_limits=self._flow_limits(job),
             start_timeout=self._config.engine.start_timeout,
             stop_grace=self._config.engine.stop_grace,
             limits=job.options.limits or self._config.engine.limits,
         )
+
+    def _flow_limits(self, job: Job) -> FlowLimits:
+        stall_after = stall_after_of(job, self._config.engine.stall_after)
+        return replace(self._config.flow.limits, stall_seconds=stall_after)
 
     async def _refused(self, job: Job, attempt: int, refused: EngineRefused) -> None:
         """Most likely an engine of this job runs that we do not hold: adopt it, `reconcile` decides what it is."""

@@ -9,15 +9,17 @@ from msgspec.structs import replace
 
 from server.config import EngineSection
 from server.engines.driver import EngineDriver, EngineHostGone, EngineNews, Exited, injected
-from server.engines.protocol import Ended, Failed, Ready
+from server.engines.protocol import Ended, Failed, Ready, Stalled
 from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
+from server.jobs.options import Restart
 from server.jobs.restart import Retry, after_success, next_restart, policy_of
 from server.jobs.state import Job
 from server.jobs.words import Desired, Outcome
 from server.runner.engines import Engine
 from server.runner.recorder import Recorder
+from server.runner.stalls import stalled_event
 from server.store import Store, StoreUnavailable
 from server.store.follower import Follower
 
@@ -66,12 +68,14 @@ class Watch:
         match news:
             case Ready():
                 await self._ready(engine, news)
+            case Stalled():
+                await self._stalled(engine, news)
             case Failed(message=message):
-                await self._failed(engine, message)
+                await self._failed(engine, engine.stalled or message)
             case Ended(code=StatusCode.SUCCESS):
                 await self._succeeded(engine)
             case Ended(message=message, is_final=is_final):
-                await self._failed(engine, message, is_final=is_final)
+                await self._failed(engine, engine.stalled or message, is_final=is_final)
             case Exited():
                 await self._exited(engine, news)
 
@@ -90,6 +94,23 @@ class Watch:
         except StoreUnavailable as error:
             # only costs the next start a compilation
             log.warning("plan not kept", job_id=engine.job_id, reason=str(error))
+
+    async def _stalled(self, engine: Engine, news: Stalled) -> None:
+        job = self._job(engine)
+        if job is None or engine.stopping:
+            return
+        if not news.stalls:
+            if job.stalled is not None:
+                await self._record(engine, e.FlowRecovered(attempt=engine.attempt))
+            return
+        stalled = stalled_event(engine.attempt, news.stalls, datetime.now(UTC))
+        await self._record(engine, stalled)
+        policy = policy_of(job, self._settings.restart_policy)
+        if policy.on_stall and policy.policy is not Restart.NEVER:
+            log.warning("the flow stalls, ending its engine", job_id=engine.job_id, reason=stalled.reason)
+            engine.stalled = f"Stalled, {stalled.reason}"
+            # kindly, for requests that do not hang; what comes of it comes as news
+            await engine.handle.stop(self._settings.stop_grace)
 
     async def _failed(self, engine: Engine, message: str, *, is_final: bool = False) -> None:
         engine.said_last = True
@@ -169,7 +190,7 @@ class Watch:
             exit_code=news.exit_code,
             signal=news.signal,
             out_of_memory=news.out_of_memory,
-            error=_how_it_ended(news),
+            error=engine.stalled or _how_it_ended(news),
             failures=retry.failures,
             rounds=retry.rounds,
             in_interval=retry.in_interval,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from server.jobs.commands import Context, Graph
-from server.jobs.events import EngineIdentity, Event, LastExit, Recorded, decode_event, encode_event
+from server.jobs.events import EngineIdentity, Event, LastExit, Recorded, Stall, decode_event, encode_event
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
@@ -135,7 +135,7 @@ def left_out_of(row: Sequence[Any]) -> tuple[int, Recorded]:
     return number, recorded
 
 
-JSON_COLUMNS = ("last_exit", "options", "endpoints")
+JSON_COLUMNS = ("last_exit", "stalled", "options", "endpoints")
 """Columns of `job` that hold JSON text."""
 
 
@@ -166,6 +166,7 @@ def job_values(job: Job) -> Values:
         "ready_at": job.ready_at,
         "ever_ready": job.ever_ready,
         "last_exit": None if job.last_exit is None else msgspec.json.encode(job.last_exit).decode(),
+        "stalled": None if job.stalled is None else msgspec.json.encode(job.stalled).decode(),
         "engine_pid": engine.pid if engine else None,
         "engine_start_time": engine.start_time if engine else None,
         "engine_boot_id": engine.boot_id if engine else None,
@@ -181,8 +182,8 @@ def job_of(row: Sequence[Any]) -> Job:
     """A job from a row with the columns of `job`, in their order."""
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
-    retry_at, ready_at, ever_ready, last_exit = row[19:23]
-    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out = row[23:]
+    retry_at, ready_at, ever_ready, last_exit, stalled = row[19:24]
+    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out = row[24:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -206,6 +207,7 @@ def job_of(row: Sequence[Any]) -> Job:
         ready_at=ready_at,
         ever_ready=bool(ever_ready),
         last_exit=None if last_exit is None else msgspec.json.decode(last_exit, type=LastExit),
+        stalled=None if stalled is None else msgspec.json.decode(stalled, type=Stall),
         engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
         options=NO_OPTIONS if options == "{}" else msgspec.json.decode(options, type=JobOptions),
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),

@@ -140,6 +140,7 @@ JOB = sa.Table(
     sa.Column("ready_at", UtcTime),
     sa.Column("ever_ready", sa.Boolean, nullable=False),
     sa.Column("last_exit", JsonText),
+    sa.Column("stalled", JsonText),
     sa.Column("engine_pid", sa.BigInteger),
     sa.Column("engine_start_time", sa.BigInteger),
     sa.Column("engine_boot_id", sa.Text),

@@ -42,11 +42,14 @@ class Sink(modelbox.FlowUnit):
         self.hangs = config.get_bool("hangs", False)
         self.raises = config.get_bool("raises", False)
         self.crashes = config.get_bool("crashes", False)
+        self.waits_for = config.get_string("waits_for", "")
         return modelbox.Status()
 
     def process(self, ctx):
         while self.hangs:
             time.sleep(0.1)
+        while self.waits_for and not os.path.exists(self.waits_for):
+            time.sleep(0.05)
         if self.crashes:
             time.sleep(0.1)
             os.abort()

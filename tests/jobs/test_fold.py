@@ -84,6 +84,8 @@ def test_type_names_in_the_log_are_fixed() -> None:
         "engine-started",
         "engine-stopped",
         "engine-unreachable",
+        "flow-recovered",
+        "flow-stalled",
         "flow-succeeded",
         "job-created",
         "job-deleted",

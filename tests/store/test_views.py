@@ -29,7 +29,7 @@ async def test_job_now(told: Store, url: str) -> None:
     a, b = query(url, "SELECT * FROM job_now ORDER BY job_id")
 
     assert list(a) == [
-        *("job_id", "status", "error", "since", "attempt", "failures", "last_exit"),
+        *("job_id", "status", "error", "since", "attempt", "failures", "last_exit", "stalled"),
         *("retry_at", "ready_at", "endpoints"),
         *("desired", "actual", "outcome", "origin", "created_at", "incarnation", "version", "position"),
         *("graph_digest", "engine_host", "engine_pid", "engine_run_dir"),
