@@ -29,6 +29,7 @@ from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import max_threads
 from server.flow.run.source import SourceNode
 from server.flow.stalls import StallWatch
+from server.flow.statistics import SchedulerStatus, status_of
 from server.flow.status import FlowError, StatusCode, open_words
 from server.flow.unitapi import Configuration, SessionContext
 from server.flow.unitapi.log import LogLevel
@@ -92,6 +93,13 @@ class Flow:
     def stalls(self) -> tuple[Stall, ...]:
         """The nodes that make no progress though they have input."""
         return self._stall_watch.look() if self._stall_watch is not None else ()
+
+    def scheduler_status(self) -> SchedulerStatus:
+        if self._is_stopped or self._end is not None:
+            return SchedulerStatus.SHUTDOWN
+        if not self._is_running:
+            return SchedulerStatus.INITIAL
+        return status_of(self._nodes.values(), self._scheduler, self.stalls())
 
     async def next_stalls(self) -> tuple[Stall, ...]:
         """Waits until the flow stalls, or, the next time, goes on again: who stalls, nobody then."""
