@@ -5,7 +5,7 @@ import os
 from tests.chaos.rounds import run_rounds
 from tests.installation import Installation
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
 SEED = int(os.environ.get("CHAOS_SEED", "1104"))
 
 

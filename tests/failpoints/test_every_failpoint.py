@@ -12,6 +12,7 @@ from tests.chaos.rounds import Report, recover
 from tests.failpoints.drive import KEPT, Drive
 from tests.failpoints.source import can_fail, places
 from tests.installation import Installation, echo_flow, free_port
+from tests.postgres import Postgres
 
 MIGRATIONS = [point for point in Failpoint if point.startswith("migrate.")]
 ON_POSTGRES = (Failpoint.STORE_ASK, Failpoint.LEADER_WATCH)
@@ -48,13 +49,24 @@ def armoury(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(tmp_path: Path, armoury: Path) -> Iterator[Installation]:
-    with Installation(tmp_path / "state") as server:
-        flows = tmp_path / "flows"
-        flows.mkdir()
-        (flows / "file").write_text(json.dumps(echo_flow(free_port())))
-        server.options += ["--flow-path", str(flows)]
-        server.environ[VARIABLE] = str(armoury)
+    with equipped(Installation(tmp_path / "state"), tmp_path, armoury) as server:
         yield server
+
+
+@pytest.fixture
+def server_on_postgres(tmp_path: Path, armoury: Path, postgres: Postgres) -> Iterator[Installation]:
+    installation = Installation(tmp_path / "state", postgres.new_database())
+    with equipped(installation, tmp_path, armoury) as server:
+        yield server
+
+
+def equipped(installation: Installation, tmp_path: Path, armoury: Path) -> Installation:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    (flows / "file").write_text(json.dumps(echo_flow(free_port())))
+    installation.options += ["--flow-path", str(flows)]
+    installation.environ[VARIABLE] = str(armoury)
+    return installation
 
 
 def wanted(point: Failpoint, *, on: str) -> bool:
@@ -64,6 +76,17 @@ def wanted(point: Failpoint, *, on: str) -> bool:
 @pytest.mark.parametrize("point", [point for point in Failpoint if wanted(point, on="sqlite")])
 def test_on_sqlite(point: Failpoint, server: Installation, armoury: Path) -> None:
     run_all(point, server, armoury)
+
+
+@pytest.mark.parametrize("point", ON_POSTGRES)
+def test_on_postgres(point: Failpoint, server_on_postgres: Installation, armoury: Path) -> None:
+    run_all(point, server_on_postgres, armoury)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", [p for p in Failpoint if wanted(p, on="postgres") and p not in ON_POSTGRES])
+def test_the_others_on_postgres(point: Failpoint, server_on_postgres: Installation, armoury: Path) -> None:
+    run_all(point, server_on_postgres, armoury)
 
 
 def run_all(point: Failpoint, server: Installation, armoury: Path) -> None:
