@@ -218,7 +218,8 @@ class Engine:
     def _counted(self) -> Counted:
         if self._flow is None:
             return Counted(nodes=())
-        return Counted(nodes=self._flow.counters(), stalls=self._flow.stalls())
+        flow = self._flow
+        return Counted(nodes=flow.counters(), stalls=flow.stalls(), status=flow.scheduler_status())
 
     def _answer(self, request: EngineRequest) -> Reply:
         match request:

@@ -267,11 +267,12 @@ class Listening(Message, frozen=True, tag="listening"):
 
 
 class Counted(Message, frozen=True, tag="counted"):
-    """What the flow has counted so far, node by node, and which nodes make no progress though they have input.
-    Both are empty before the flow is ready."""
+    """What the flow has counted so far, node by node, which nodes make no progress though they have input, and how
+    busy it is (`initial`, `running`, `idle`, `blocking` or `shutdown`, spec 9)."""
 
     nodes: tuple[NodeCounters, ...]
     stalls: tuple[Stall, ...] = ()
+    status: str = "initial"
 
 
 EngineMessage = Hello | Ready | Stalled | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening | Counted

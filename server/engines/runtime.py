@@ -28,6 +28,9 @@ class RunningFlow(Protocol):
 
     def stalls(self) -> tuple[Stall, ...]: ...
 
+    def scheduler_status(self) -> str:
+        """One of the words of spec 9."""
+
     async def next_stalls(self) -> tuple[Stall, ...]:
         """Waits, once it is open, until the flow stalls, or, the next time, goes on again: nobody stalls then."""
 

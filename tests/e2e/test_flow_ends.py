@@ -143,7 +143,7 @@ def test_counters_and_stalls_are_asked_of_the_engine(server: Installation, tmp_p
         while True:
             _, answer = await ask(socket, Counters(), 5)
             assert isinstance(answer, Counted)
-            if answer.stalls:
+            if answer.status == "blocking":
                 return answer
             await asyncio.sleep(0.1)
 

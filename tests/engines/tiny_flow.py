@@ -120,6 +120,9 @@ class TinyFlow:
     def stalls(self) -> tuple[Stall, ...]:
         return ()
 
+    def scheduler_status(self) -> str:
+        return "idle"
+
     async def next_stalls(self) -> tuple[Stall, ...]:
         await asyncio.Event().wait()
         raise AssertionError
