@@ -34,6 +34,7 @@ class Catalogue:
         self._units: dict[tuple[str, str], UnitDescription] = {}
         self._problems: list[Problem] = []
         self._foreign: list[Foreign] = []
+        self._libraries: list[str] = []
         self._add(registered)
         folders = [folder for folder in values.get_string_list(settings, "driver.dir") if folder]
         found_any = bool(self._units)
@@ -52,6 +53,11 @@ class Catalogue:
     def foreign(self) -> tuple[Foreign, ...]:
         """Descriptions of units for engines that are not here."""
         return tuple(self._foreign)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Files of compiled units in `driver.dir`, which this engine cannot load."""
+        return tuple(self._libraries)
 
     def find(self, name: str, device: str) -> UnitDescription | None:
         return self._units.get((device, name))
@@ -93,7 +99,9 @@ class Catalogue:
                 found_any = True
                 self._note_if_hidden(unit, path)
                 self._add([unit])
-        return found_any or _has_library(Path(folder))
+        libraries = _library_files(Path(folder))
+        self._libraries.extend(libraries)
+        return found_any or bool(libraries)
 
 
 def _nothing_in(folders: list[str]) -> str:
@@ -128,8 +136,9 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _has_library(folder: Path) -> bool:
-    try:
-        return folder.match(_LIBRARY) if folder.is_file() else any(folder.glob(_LIBRARY))
-    except OSError:
-        return False
+def _library_files(folder: Path) -> list[str]:
+    """`libmodelbox-*.so*` directly in the folder; a file stands for itself. Links are passed over (spec 6.1)."""
+    entries = [folder] if _is_file(folder) else _entries(folder)
+    return [
+        str(entry) for entry in entries if entry.match(_LIBRARY) and not entry.is_symlink() and _is_file(entry)
+    ]

@@ -39,11 +39,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Foreign:
-    """The description of a unit for an engine that is not here."""
+    """The description of a unit for an engine that is not here. `engine`: `virtual_type:device`, as ModelBox names
+    engines of inference (spec 6.4)."""
 
     path: str
     unit: str
     type: str
+    engine: str
 
 
 class Broken(Exception):
@@ -78,7 +80,8 @@ class _Description:
     def unit(self) -> UnitDescription | Foreign | None:
         kind = self._flat.get("base.type", "")
         if kind in _OTHER_TYPES:
-            return Foreign(str(self._path), self._flat.get("base.name", ""), kind)
+            virtual_type, device = (self._flat.get(f"base.{key}", "") for key in ("virtual_type", "device"))
+            return Foreign(str(self._path), self._name(), kind, f"{virtual_type}:{device}")
         if kind != "python":
             self._check_type(kind)
             return None

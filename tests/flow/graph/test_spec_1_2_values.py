@@ -79,6 +79,7 @@ def test_1_2_large_json_integers_keep_their_value() -> None:
     ],
 )
 def test_1_2_every_element_of_an_array_must_be_a_string(text: str) -> None:
+    """Deviation: told with the key and the remedy. ModelBox throws, and leaves a job behind that says nothing."""
     error = refused(text)
     assert "array 'a' may hold strings only, but element 1" in str(error)
 
