@@ -1,6 +1,7 @@
 """The commands: thin, each reads the configuration and calls one function."""
 
 import asyncio
+import platform
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ cli.add_command(flow)
 def serve(stop_engines: bool, **given: Any) -> int:
     """Start everything on this machine: API, runner, engine host."""
     from server.api.listener import listen
-    from server.store import upgrade
+    from server.store import check, upgrade
     from server.supervisor import serve as run_all
     from server.supervisor import state_dir_lock
 
@@ -68,6 +69,7 @@ def serve(stop_engines: bool, **given: Any) -> int:
         listener = listen(config.server.host, config.server.port)
         with _told_in_one_line():
             upgrade(config.database_url)
+            check(config.database_url)
         host, port = listener.getsockname()[:2]
         line = f"serving on http://{host}:{port}, state in {config.state_dir}"
         return run_all(config, listener, stop_engines=stop_engines, started=lambda: click.echo(line, err=True))
@@ -137,7 +139,7 @@ def db_current(**given: Any) -> int:
 @db.command(name="verify")
 @_options(_COMMON)
 def db_verify(**given: Any) -> int:
-    """Recompute the projection from the event log and compare, row by row. Exit code 1 on a difference."""
+    """Check every row: the chain of the event log, the projection, graphs. Exit code 1 on a difference."""
     differences = asyncio.run(_with_store(_config(given), lambda store: store.verify()))
     for difference in differences:
         click.echo(str(difference))
@@ -154,11 +156,41 @@ def db_rebuild(**given: Any) -> int:
     return 0
 
 
+@db.command(name="backup")
+@_options(_COMMON)
+@click.argument("file", type=click.Path(path_type=Path))
+def db_backup(file: Path, **given: Any) -> int:
+    """Write the whole database to FILE, as of one moment, while the server runs."""
+    from server.store import backup
+
+    with _told_in_one_line():
+        head = backup(_config(given).database_url, file)
+    click.echo(f"{head.position} events and {head.jobs} jobs written to {file}, and checked")
+    return 0
+
+
+@db.command(name="restore")
+@_options(_COMMON)
+@click.option("--replace", is_flag=True, help="Also when the database is not empty; an SQLite file is put aside.")
+@click.argument("file", type=click.Path(path_type=Path))
+def db_restore(file: Path, replace: bool, **given: Any) -> int:
+    """Bring a backup back, into SQLite or Postgres. The server must be stopped; engines may go on: the next server
+    keeps those that the backup knows and ends the others."""
+    from server.store import restore
+
+    config = _config(given)
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _told_in_one_line():
+        head = asyncio.run(restore(config.database_url, file, platform.node(), replace=replace))
+    click.echo(f"{head.position} events and {head.jobs} jobs restored, epoch {head.epoch}")
+    return 0
+
+
 async def _with_store(config: Config, use: "Callable[[Store], Awaitable[T]]") -> T:
     from server.store import Store
 
     with _told_in_one_line():
-        store = await Store.open(config.database_url)
+        store = await Store.open(config.database_url, check_data=False)
         try:
             return await use(store)
         finally:

@@ -79,6 +79,7 @@ def _tables() -> None:
         sa.Column("idempotency_key", sa.Text),
         sa.Column("epoch", BIG),
         sa.Column("recorded_at", TIME, nullable=False),
+        sa.Column("checksum", sa.Text, nullable=False),
         sa.UniqueConstraint("job_id", "incarnation", "version", name="event_of_job"),
         sa.CheckConstraint(
             "(job_id IS NULL) = (incarnation IS NULL) AND (job_id IS NULL) = (version IS NULL)",
@@ -91,10 +92,15 @@ def _tables() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("position", BIG, nullable=False),
         sa.Column("epoch", BIG, nullable=False),
+        sa.Column("fence", BIG, nullable=False),
         sa.Column("left_out", BIG, nullable=False),
+        sa.Column("jobs", BIG, nullable=False),
+        sa.Column("checksum", sa.Text, nullable=False),
         sa.CheckConstraint("id = 1", name="log_head_is_one_row"),
     )
-    op.execute("INSERT INTO log_head (id, position, epoch, left_out) VALUES (1, 0, 0, 0)")
+    op.execute(
+        "INSERT INTO log_head (id, position, epoch, fence, left_out, jobs, checksum) VALUES (1, 0, 0, 0, 0, 0, '')"
+    )
     op.create_table(
         "loop_event",
         sa.Column("job_id", sa.Text, primary_key=True),
@@ -116,6 +122,7 @@ def _tables() -> None:
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("escaped", sa.Boolean, nullable=False),
         sa.Column("plan", sa.Text),
+        sa.Column("plan_checksum", sa.Text),
         sa.Column("created_at", TIME, nullable=False),
     )
     op.create_table(
@@ -152,6 +159,7 @@ def _tables() -> None:
         sa.Column("options", JSON, nullable=False),
         sa.Column("endpoints", JSON, nullable=False),
         sa.Column("left_out", BIG, nullable=False),
+        sa.Column("checksum", sa.Text, nullable=False),
     )
     op.create_index("job_by_position", "job", ["position"])
 

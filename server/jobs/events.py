@@ -61,11 +61,29 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LeaderElected(Event, frozen=True, kw_only=True):
-    """A runner became the leader. The only event that belongs to no job."""
+    """A runner became the leader. Belongs to no job."""
 
     type: ClassVar[str] = "leader-elected"
     host: str
     pid: int
+
+
+class BackupRestored(Event, frozen=True, kw_only=True):
+    """The log up to here came from a backup; what had happened since is lost, on purpose. Belongs to no job.
+    Begins an epoch that is higher than any before, as LossAccepted does."""
+
+    type: ClassVar[str] = "backup-restored"
+    host: str
+
+
+class LossAccepted(Event, frozen=True, kw_only=True):
+    """The database had lost events that were on record (`known_position` and `known_checksum` are the last that
+    was known of), and somebody decided to go on without. Belongs to no job."""
+
+    type: ClassVar[str] = "loss-accepted"
+    host: str
+    known_position: int
+    known_checksum: str
 
 
 class JobCreated(Event, frozen=True, kw_only=True):
@@ -237,6 +255,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
     cls.type: cls
     for cls in (
         LeaderElected,
+        BackupRestored,
+        LossAccepted,
         JobCreated,
         EngineStarted,
         EngineReady,

@@ -3,9 +3,13 @@
 SQLAlchemy, Alembic and the database drivers live in this package only. It may import the domain (server.jobs).
 """
 
+from server.store.audit import Difference
+from server.store.backup import backup
 from server.store.batch import Appended
 from server.store.errors import (
     CannotStore,
+    Damaged,
+    Refused,
     SchemaOutdated,
     SchemaTooNew,
     StaleEpoch,
@@ -15,9 +19,9 @@ from server.store.errors import (
 )
 from server.store.leader import LeaderLock, leader_lock
 from server.store.queries import Changes, Snapshot
+from server.store.restore import restore
 from server.store.schema import current, upgrade
-from server.store.store import Store
-from server.store.verify import Difference
+from server.store.store import Store, check
 from server.store.wakeups import Wakeups
 
 __all__ = [
@@ -29,10 +33,15 @@ __all__ = [
     "LeaderLock",
     "leader_lock",
     "Wakeups",
+    "check",
+    "backup",
+    "restore",
     "upgrade",
     "current",
     "StoreError",
     "StoreUnavailable",
+    "Damaged",
+    "Refused",
     "SchemaOutdated",
     "SchemaTooNew",
     "StaleEpoch",

@@ -11,17 +11,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.failpoints import Failpoint, hit
-from server.jobs.ids import Epoch, JobId, Position
+from server.jobs.ids import JobId
 from server.jobs.state import Job
 from server.store import queries
-from server.store.batch import Appended, Batch, Submission, is_limited_create
+from server.store.batch import Appended, Batch, Submission
 from server.store.database import Database, Rows
 from server.store.errors import CannotStore, StoreError
+from server.store.head import head_of
 from server.store.rows import Values, graph_values, job_of, job_values, loop_values
 from server.store.session import Session
 from server.store.tables import EVENT, JOB, LOG_HEAD
 
 MOST_IN_A_BATCH = 512
+COLUMNS_OF_HEAD = len(LOG_HEAD.columns)
 MOST_WAITING = 20_000
 """Submissions that may wait for the database before new ones are refused."""
 
@@ -152,30 +154,24 @@ class Writer:
                 outcomes.append(error)
         changed = bool(batch.events or batch.looped)
         if changed:
-            self._database.write(connection, _rows_of(batch))
+            self._database.write(connection, rows_of(batch))
         return outcomes, changed
 
     def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:
         ids = sorted(set().union(*(submission.job_ids() for submission in submissions)))
         jobs: dict[JobId, Job | None] = {}
         incarnations: dict[JobId, int] = {}
-        position, epoch, left_out = 0, 0, 0
-        for row in connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}):
-            position, epoch, left_out, job_id, incarnation = row[:5]
+        rows = connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}).all()
+        for row in rows:
+            job_id, incarnation = row[COLUMNS_OF_HEAD : COLUMNS_OF_HEAD + 2]
             if job_id is not None:
-                jobs[job_id] = None if row[5] is None else job_of(row[5:])
+                columns = row[COLUMNS_OF_HEAD + 2 :]
+                jobs[job_id] = None if columns[0] is None else job_of(columns)
                 incarnations[job_id] = incarnation or 0
         looping = [job.job_id for job in jobs.values() if job is not None and job.left_out]
         beside = queries.left_out(connection, looping) if looping else {}
         loops = {job_id: one.events for job_id, one in beside.items()}
-        live = queries.count_jobs(connection) if _has_limited_create(submissions) else 0
-        now = datetime.now(UTC)
-        return Batch(Position(position), Epoch(epoch), jobs, incarnations, now, live, left_out, loops)
-
-
-def _has_limited_create(submissions: Sequence[Submission]) -> bool:
-    commands = (command for submission in submissions for command in submission.commands)
-    return any(is_limited_create(command) for command in commands)
+        return Batch(head_of(rows[0][:COLUMNS_OF_HEAD]), jobs, incarnations, datetime.now(UTC), loops)
 
 
 def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
@@ -190,24 +186,21 @@ def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
         .scalar_subquery()
     )
     all_ids = LOG_HEAD.outerjoin(ids, sa.true()).outerjoin(JOB, JOB.c.job_id == ids.c.value)
-    head = (LOG_HEAD.c.position, LOG_HEAD.c.epoch, LOG_HEAD.c.left_out)
-    return sa.select(*head, ids.c.value, newest, *JOB.columns).select_from(all_ids)
+    return sa.select(*LOG_HEAD.columns, ids.c.value, newest, *JOB.columns).select_from(all_ids)
 
 
 def _has_changed(appended: Appended) -> bool:
     return bool(appended.events) or appended.left_out
 
 
-def _rows_of(batch: Batch) -> Rows:
+def rows_of(batch: Batch) -> Rows:
     jobs = {job_id: batch.jobs[job_id] for job_id in batch.touched}
     return Rows(
         head=batch.head,
-        epoch=batch.epoch,
         graphs=[graph_values(graph, batch.now) for graph in batch.graphs.values()],
         events=batch.events,
         jobs=[job_values(job) for job in jobs.values() if job is not None],
         gone=[job_id for job_id, job in jobs.items() if job is None],
-        left_out=batch.left_out,
         loops=_loop_rows(batch),
         looped=list(batch.looped),
     )

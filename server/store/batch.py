@@ -8,14 +8,25 @@ import msgspec
 
 from server.jobs.commands import Command, Context, CreateJob, Graph, decide
 from server.jobs.crash_loop import is_left_out, leave_out
-from server.jobs.events import Event, JobCreated, LeaderElected, Recorded, encode_event
+from server.jobs.events import (
+    BackupRestored,
+    Event,
+    JobCreated,
+    LeaderElected,
+    LossAccepted,
+    Recorded,
+    encode_event,
+)
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.state import Job, fold
+from server.store.checksums import event_checksum
 from server.store.errors import StaleEpoch, VersionConflict
+from server.store.head import Head
 from server.store.rows import Values, clean_context, clean_event, event_values
 
 replace = msgspec.structs.replace
 
+NO_EPOCH = Epoch(0)
 NO_LOOPS: Mapping[JobId, tuple[Recorded, ...]] = MappingProxyType({})
 
 
@@ -31,20 +42,18 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """Commands that take effect together or not at all; or, in their place, an election."""
+    """Commands that take effect together or not at all; or, in their place, an event that begins an epoch, higher
+    than `known_epoch`."""
 
     commands: Sequence[Command] = ()
     context: Context
     epoch: Epoch | None = None
     expected_version: int | None = None
-    election: LeaderElected | None = None
+    beginning: LeaderElected | BackupRestored | LossAccepted | None = None
+    known_epoch: Epoch = NO_EPOCH
 
     def job_ids(self) -> set[JobId]:
         return {command.job_id for command in self.commands}
-
-
-def is_limited_create(command: Command) -> bool:
-    return isinstance(command, CreateJob) and command.max_jobs > 0
 
 
 class Batch:
@@ -52,27 +61,20 @@ class Batch:
 
     def __init__(
         self,
-        head: Position,
-        epoch: Epoch,
+        head: Head,
         jobs: dict[JobId, Job | None],
         incarnations: dict[JobId, int],
         now: datetime,
-        live_jobs: int = 0,
-        left_out: int = 0,
         loops: Mapping[JobId, tuple[Recorded, ...]] = NO_LOOPS,
     ) -> None:
-        """`live_jobs` is needed only when a create is limited by it. `left_out`: how many changes of jobs were
-        ever left out of the log; `loops`: what is left out now."""
+        """`loops`: what is left out of the log now."""
         self.head = head
-        self.epoch = epoch
         self.events: list[Values] = []
         self.touched: set[JobId] = set()
         self.graphs: dict[Digest, Graph] = {}
         self.jobs = jobs
         self._incarnations = incarnations
         self._now = now
-        self._live_jobs = live_jobs
-        self.left_out = left_out
         self.loops = dict(loops)
         self.looped: set[JobId] = set()
 
@@ -81,13 +83,13 @@ class Batch:
 
         Raises: JobError, StaleEpoch, VersionConflict.
         """
-        if submission.epoch is not None and submission.epoch != self.epoch:
+        if submission.epoch is not None and submission.epoch != self.head.epoch:
             raise StaleEpoch(
-                f"epoch {submission.epoch} leads no more, epoch {self.epoch} does; this runner must give up"
+                f"epoch {submission.epoch} leads no more, epoch {self.head.epoch} does; this runner must give up"
             )
         draft = _Draft(self, clean_context(submission.context), submission.epoch)
-        if submission.election is not None:
-            draft.elect(submission.election)
+        if submission.beginning is not None:
+            draft.begin_epoch(submission.beginning, submission.known_epoch)
         for command in submission.commands:
             draft.run(command, submission.expected_version)
         return draft.merge()
@@ -100,22 +102,19 @@ class Batch:
         difference = 0
         for job_id, job in changed.items():
             difference += (job is not None) - (self.jobs.get(job_id) is not None)
-        return self._live_jobs + difference
+        return self.head.jobs + difference
 
     @property
     def now(self) -> datetime:
         return self._now
 
     def take(self, draft: "_Draft") -> None:
-        self._live_jobs = self.live_jobs_with(draft.jobs)
-        self.head = draft.head
-        self.epoch = draft.new_epoch
+        self.head = draft.head_after(self.live_jobs_with(draft.jobs))
         self.events += draft.rows
         self.graphs |= draft.graphs
         self.jobs |= draft.jobs
         self.touched |= draft.jobs.keys()
         self._incarnations |= draft.incarnations
-        self.left_out = draft.left_out
         self.loops |= draft.loops
         self.looped |= draft.loops.keys()
 
@@ -127,18 +126,26 @@ class _Draft:
         self._batch = batch
         self._context = context
         self._epoch = epoch
-        self.head = batch.head
-        self.new_epoch = batch.epoch
+        self.position = batch.head.position
+        self.checksum = batch.head.checksum
+        self.new_epoch = batch.head.epoch
+        self.fence = batch.head.fence
         self.rows: list[Values] = []
         self.jobs: dict[JobId, Job | None] = {}
         self.graphs: dict[Digest, Graph] = {}
         self.incarnations: dict[JobId, int] = {}
-        self.left_out = batch.left_out
+        self.left_out = batch.head.left_out
         self.loops: dict[JobId, tuple[Recorded, ...]] = {}
         self._done: list[tuple[tuple[Recorded, ...], Job | None, bool]] = []
 
-    def elect(self, event: LeaderElected) -> None:
-        self.new_epoch = Epoch(self._batch.epoch + 1)
+    def begin_epoch(self, event: LeaderElected | BackupRestored | LossAccepted, known: Epoch) -> None:
+        newest = max(self._batch.head.epoch, known)
+        if not isinstance(event, LeaderElected):
+            # epochs were given in the part that is lost, to engines among others, and nobody here knows how many
+            newest = max(newest, Epoch(int(self._batch.now.timestamp())))
+        self.new_epoch = Epoch(newest + 1)
+        if not isinstance(event, LeaderElected):
+            self.fence = self.new_epoch
         self._epoch = self.new_epoch
         recorded = self._record(event, JobId(""), 0, 0)
         self._done.append(((recorded,), None, False))
@@ -153,8 +160,7 @@ class _Draft:
             )
         events: list[Recorded] = []
         left_out_before = self.left_out
-        live_jobs = self._batch.live_jobs_with(self.jobs) if is_limited_create(command) else 0
-        for event in decide(job, command, live_jobs):
+        for event in decide(job, command, self._batch.live_jobs_with(self.jobs)):
             if job is not None and is_left_out(job, self._loop_of(job_id), event):
                 job = self._leave_out(job, event)
                 continue
@@ -177,7 +183,18 @@ class _Draft:
 
     def merge(self) -> tuple[Appended, ...]:
         self._batch.take(self)
-        return tuple(Appended(events, job, self.head, left_out) for events, job, left_out in self._done)
+        return tuple(Appended(events, job, self.position, left_out) for events, job, left_out in self._done)
+
+    def head_after(self, jobs: int) -> Head:
+        """The log's head with this draft's events in it and `jobs` live jobs."""
+        return Head(
+            position=self.position,
+            epoch=self.new_epoch,
+            fence=self.fence,
+            left_out=self.left_out,
+            jobs=jobs,
+            checksum=self.checksum,
+        )
 
     def _loop_of(self, job_id: JobId) -> tuple[Recorded, ...]:
         """What is left out of the log about that job."""
@@ -194,12 +211,12 @@ class _Draft:
         """Brings what was left out of the log into it: the job is the same after that, at a later position."""
         loop = self._loop_of(job.job_id)
         for one in loop:
-            self.head = Position(self.head + 1)
+            self.position = Position(self.position + 1)
             # the epoch says who leads when this comes into the log, the time when it happened
-            recorded = replace(one, position=self.head, version=job.version + 1, epoch=self.new_epoch)
-            self.rows.append(event_values(recorded, encode_event(recorded.event)))
+            recorded = replace(one, position=self.position, version=job.version + 1, epoch=self.new_epoch)
+            self._add_row(recorded, encode_event(recorded.event))
             events.append(recorded)
-            job = replace(job, position=self.head, version=recorded.version, left_out=0)
+            job = replace(job, position=self.position, version=recorded.version, left_out=0)
         if loop:
             self.loops[job.job_id] = ()
         return job
@@ -211,11 +228,16 @@ class _Draft:
         return incarnation
 
     def _record(self, event: Event, job_id: JobId, incarnation: int, version: int) -> Recorded:
-        self.head = Position(self.head + 1)
+        self.position = Position(self.position + 1)
         event, data = clean_event(event)
-        recorded = self._recorded(event, job_id, incarnation, version, self.head)
-        self.rows.append(event_values(recorded, data))
+        recorded = self._recorded(event, job_id, incarnation, version, self.position)
+        self._add_row(recorded, data)
         return recorded
+
+    def _add_row(self, recorded: Recorded, data: str) -> None:
+        row = event_values(recorded, data)
+        row["checksum"] = self.checksum = event_checksum(self.checksum, tuple(row.values()))
+        self.rows.append(row)
 
     def _recorded(
         self, event: Event, job_id: JobId, incarnation: int, version: int, position: Position

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from server.jobs.ids import JobId
 from server.store.errors import StoreUnavailable
+from server.store.head import Head
 from server.store.rows import Values
 
 BUSY_SECONDS = 5.0
@@ -18,9 +19,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch writes: rows by column name, their times datetimes; and the ids of jobs that are gone. `loops`
     are all rows of `loop_event` that the jobs in `looped` have after it."""
 
-    head: int
-    epoch: int
-    left_out: int
+    head: Head
     graphs: list[Values]
     events: list[Values]
     jobs: list[Values]
@@ -57,6 +56,10 @@ class Database(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raises: StoreUnavailable, when connections that are open no longer lead to the database of that name."""
+
+    def damage(self) -> str:
+        """What can be told of damage at a glance; "" when there is nothing to tell."""
+        return ""
 
     @abstractmethod
     def write(self, connection: sa.Connection, rows: Rows) -> None:

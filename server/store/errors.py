@@ -3,7 +3,9 @@
 StoreError
 ├── StoreUnavailable      the database cannot be used now; the same call may succeed later
 │   ├── SchemaOutdated    `db upgrade` is needed first
+│   ├── Damaged           rows are not as they were written
 │   └── SchemaTooNew      a newer program owns this database
+├── Refused               what was asked for would do harm
 ├── StaleEpoch            a runner that leads no more tried to write
 ├── VersionConflict       the job is no longer at the version that was expected
 └── CannotStore           the database refuses this one value, today and tomorrow
@@ -24,6 +26,14 @@ class SchemaOutdated(StoreUnavailable):
 
 class SchemaTooNew(StoreUnavailable):
     """The database was upgraded by a newer program, whose rows this one might misread."""
+
+
+class Damaged(StoreUnavailable):
+    """What the database holds is not what was written into it. Nothing is served from it."""
+
+
+class Refused(StoreError):
+    """A backup or restore that would destroy something or run things twice."""
 
 
 class StaleEpoch(StoreError):

@@ -71,14 +71,14 @@ class HealthProbe:
 
     def _read(self, connection: sa.Connection) -> StoreHealth:
         schema.check(self._session.database, connection)
-        head, epoch = queries.head(connection)
+        head = queries.head(connection)
         elected = last_election(connection)
         led = is_led(self._session.database, connection)
-        leader = Leader(elected[0].host, elected[0].pid, epoch, elected[1]) if elected and led else None
+        leader = Leader(elected[0].host, elected[0].pid, head.epoch, elected[1]) if elected and led else None
         return StoreHealth(
             readable=True,
             revision=schema.REVISIONS[-1],
-            head=head,
+            head=head.position,
             leader=leader,
             problems=() if leader else ("no runner leads: commands are recorded, and not carried out",),
         )

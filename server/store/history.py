@@ -74,7 +74,7 @@ class History:
 
 
 def page_after(connection: sa.Connection, position: Position, limit: int, wanted: Wanted) -> LogPage:
-    head, _ = queries.head(connection)
+    head = queries.head(connection).position
     end = head
     if wanted.job_id is not None and not is_storable(wanted.job_id):
         return LogPage((), end, head)
@@ -93,7 +93,7 @@ def page_after(connection: sa.Connection, position: Position, limit: int, wanted
 
 
 def newest_page(connection: sa.Connection, limit: int) -> LogPage:
-    head, _ = queries.head(connection)
+    head = queries.head(connection).position
     last = sa.select(EVENT).where(EVENT.c.position > head - limit).order_by(EVENT.c.position)
     return LogPage(tuple(_recorded(connection, last)), head, head)
 

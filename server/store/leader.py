@@ -37,6 +37,10 @@ class LeaderLock(ABC):
         """Waits, without limit, until this process leads. Raises: StoreUnavailable."""
 
     @abstractmethod
+    async def try_acquire(self) -> bool:
+        """Takes the lock if nobody holds it; whether it did. Raises: StoreUnavailable."""
+
+    @abstractmethod
     async def release(self) -> None:
         """Gives the lock back; nothing happens when it is not held."""
 
@@ -62,6 +66,9 @@ class FileLeaderLock(LeaderLock):
     async def acquire(self) -> None:
         while not self._try():  # noqa: ASYNC110 - other processes set no event of ours
             await asyncio.sleep(POLL_SECONDS)
+
+    async def try_acquire(self) -> bool:
+        return self._try()
 
     async def release(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -98,6 +105,9 @@ class AdvisoryLeaderLock(LeaderLock):
         while not await self._try():  # noqa: ASYNC110 - nor do other machines
             await asyncio.sleep(POLL_SECONDS)
         self._watch = asyncio.create_task(self._watch_connection(), name="leader lock")
+
+    async def try_acquire(self) -> bool:
+        return await self._try()
 
     async def release(self) -> None:
         watch, self._watch = self._watch, None

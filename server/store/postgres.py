@@ -83,15 +83,13 @@ class PostgresDatabase(Database):
 
     def write(self, connection: sa.Connection, rows: Rows) -> None:
         parameters = {
-            "graphs": _json(rows.graphs),
-            "events": _json([_with_data(row) for row in rows.events]),
-            "jobs": _json([_with_json(row) for row in rows.jobs]),
+            "graph_rows": _json(rows.graphs),
+            "event_rows": _json([_with_data(row) for row in rows.events]),
+            "job_rows": _json([_with_json(row) for row in rows.jobs]),
             "gone": rows.gone,
-            "loops": _json([_with_data(row) for row in rows.loops]),
+            "loop_rows": _json([_with_data(row) for row in rows.loops]),
             "looped": rows.looped,
-            "position": rows.head,
-            "epoch": rows.epoch,
-            "left_out": rows.left_out,
+            **msgspec.structs.asdict(rows.head),
         }
         connection.exec_driver_sql(self._write, parameters)
 
@@ -124,14 +122,15 @@ def _write_statement() -> str:
         return f"{insert_into(table)} {selected}"
 
     return f"""
-        WITH graphs AS ({rows(GRAPH, "graphs")} ON CONFLICT (digest) DO NOTHING),
-             events AS ({rows(EVENT, "events")}),
-             jobs AS ({rows(JOB, "jobs")} {on_conflict_replace(JOB, "job_id")}),
+        WITH graphs AS ({rows(GRAPH, "graph_rows")} ON CONFLICT (digest) DO NOTHING),
+             events AS ({rows(EVENT, "event_rows")}),
+             jobs AS ({rows(JOB, "job_rows")} {on_conflict_replace(JOB, "job_id")}),
              gone AS (DELETE FROM job WHERE job_id = ANY (%(gone)s::text[])),
-             loops AS ({rows(LOOP_EVENT, "loops")} {on_conflict_replace(LOOP_EVENT, "job_id", "number")}),
+             loops AS ({rows(LOOP_EVENT, "loop_rows")} {on_conflict_replace(LOOP_EVENT, "job_id", "number")}),
              past AS (DELETE FROM loop_event WHERE job_id = ANY (%(looped)s::text[]) AND (job_id, number) NOT IN
-                      (SELECT job_id, number FROM {source(LOOP_EVENT, "loops")}))
-        UPDATE log_head SET position = %(position)s, epoch = %(epoch)s, left_out = %(left_out)s
+                      (SELECT job_id, number FROM {source(LOOP_EVENT, "loop_rows")}))
+        UPDATE log_head SET position = %(position)s, epoch = %(epoch)s, fence = %(fence)s,
+               left_out = %(left_out)s, jobs = %(jobs)s, checksum = %(checksum)s
     """  # noqa: S608 - our own names
 
 

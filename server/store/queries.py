@@ -10,7 +10,8 @@ from server.jobs.commands import Graph
 from server.jobs.events import JobDeleted, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.state import Job
-from server.store.rows import graph_of, job_of, left_out_of, recorded_of
+from server.store.head import Head, head_of
+from server.store.rows import graph_of, job_of, left_out_of, plan_values, recorded_of
 from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD, LOOP_EVENT
 
 LAST_EVENTS = 100
@@ -64,9 +65,8 @@ class Changes(msgspec.Struct, frozen=True):
         return Mark(self.head, self.left_out)
 
 
-def head(connection: sa.Connection) -> tuple[Position, Epoch]:
-    row = connection.execute(sa.select(LOG_HEAD.c.position, LOG_HEAD.c.epoch)).one()
-    return Position(row.position), Epoch(row.epoch)
+def head(connection: sa.Connection) -> Head:
+    return head_of(connection.execute(sa.select(*LOG_HEAD.columns)).one())
 
 
 def mark(connection: sa.Connection) -> Mark:
@@ -75,15 +75,15 @@ def mark(connection: sa.Connection) -> Mark:
 
 
 def snapshot(connection: sa.Connection) -> Snapshot:
-    position, epoch = head(connection)
+    now = head(connection)
     rows = connection.execute(sa.select(JOB).order_by(JOB.c.job_id))
-    return Snapshot(position, epoch, tuple(job_of(row) for row in rows), mark(connection).left_out)
+    return Snapshot(now.position, now.epoch, tuple(job_of(row) for row in rows), now.left_out)
 
 
 def changes_since(connection: sa.Connection, position: Position, left_out: int = 0) -> Changes:
     """What changed since the mark (position, left_out)."""
-    now, epoch = head(connection)
-    left_out_now = mark(connection).left_out
+    end = head(connection)
+    now, epoch, left_out_now = end.position, end.epoch, end.left_out
     if (now, left_out_now) == (position, left_out):
         return Changes(now, epoch, (), (), complete=False, left_out=left_out)
     if now < position or left_out_now < left_out:  # an older state was restored
@@ -113,18 +113,21 @@ def left_out(connection: sa.Connection, job_ids: Sequence[JobId] | None = None) 
     return found
 
 
-def count_jobs(connection: sa.Connection) -> int:
-    return connection.scalar(sa.select(sa.func.count()).select_from(JOB)) or 0
-
-
 def graph(connection: sa.Connection, digest: Digest) -> Graph | None:
-    columns = (GRAPH.c.digest, GRAPH.c.format, GRAPH.c.source, GRAPH.c.escaped, GRAPH.c.plan)
+    columns = (
+        GRAPH.c.digest,
+        GRAPH.c.format,
+        GRAPH.c.source,
+        GRAPH.c.escaped,
+        GRAPH.c.plan,
+        GRAPH.c.plan_checksum,
+    )
     row = connection.execute(sa.select(*columns).where(GRAPH.c.digest == digest)).one_or_none()
     return None if row is None else graph_of(row)
 
 
 def keep_plan(connection: sa.Connection, digest: Digest, plan: str) -> tuple[None, bool]:
-    connection.execute(sa.update(GRAPH).where(GRAPH.c.digest == digest).values(plan=plan))
+    connection.execute(sa.update(GRAPH).where(GRAPH.c.digest == digest).values(**plan_values(plan)))
     return None, True
 
 

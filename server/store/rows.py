@@ -9,10 +9,12 @@ import msgspec
 
 from server.jobs.commands import Context, Graph
 from server.jobs.events import EngineIdentity, Event, LastExit, Recorded, Stall, decode_event, encode_event
-from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.jobs.ids import Digest, Epoch, JobId, Position, digest_of
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
+from server.store.checksums import job_checksum, text_checksum
+from server.store.errors import Damaged
 
 Values = dict[str, Any]
 """A row to be written: column name to value."""
@@ -42,9 +44,15 @@ def clean_event(event: Event) -> tuple[Event, str]:
         pass
     else:
         if "\\u0000" not in data:
-            return event, data
+            return _as_read(event, data), data
     cleaned = msgspec.convert(_clean(msgspec.to_builtins(event, builtin_types=(datetime,))), type(event))
     return cleaned, encode_event(cleaned)
+
+
+def _as_read(event: Event, data: str) -> Event:
+    """The event as it will be read: JSON knows the offsets of time zones to the minute only."""
+    has_time = getattr(event, "retry_at", None) is not None or getattr(event, "interval_began", None) is not None
+    return decode_event(event.type, event.schema_version, data) if has_time else event
 
 
 def _clean(value: Any) -> Any:
@@ -68,7 +76,7 @@ def clean_context(context: Context) -> Context:
 
 
 def event_values(recorded: Recorded, data: str) -> Values:
-    """The row of `recorded`, whose event is `data` in JSON; its time is still a datetime."""
+    """The row of `recorded`, whose event is `data` in JSON, but for its checksum; its time is still a datetime."""
     of_job = recorded.job_id != ""
     return {
         "position": recorded.position,
@@ -88,7 +96,9 @@ def event_values(recorded: Recorded, data: str) -> Values:
 
 def recorded_of(row: Sequence[Any]) -> Recorded:
     """An event from a row with the columns of `event`, in their order."""
-    position, job_id, incarnation, version, kind, schema_version, data, actor, request_id, key, epoch, at = row
+    position, job_id, incarnation, version, kind, schema_version, data, actor, request_id, key, epoch, at = row[
+        :12
+    ]
     return Recorded(
         position=Position(position),
         job_id=JobId(job_id or ""),
@@ -135,6 +145,13 @@ def left_out_of(row: Sequence[Any]) -> tuple[int, Recorded]:
     return number, recorded
 
 
+MEND_LOG = (
+    "run `modelbox-server db verify` to see all that is wrong, and restore a backup: `modelbox-server db restore`"
+)
+MEND_JOBS = (
+    "run `modelbox-server db verify` to see all that is wrong, and `modelbox-server db rebuild`, which writes the"
+    " rows of jobs anew from the event log"
+)
 JSON_COLUMNS = ("last_exit", "stalled", "options", "endpoints")
 """Columns of `job` that hold JSON text."""
 
@@ -175,15 +192,30 @@ def job_values(job: Job) -> Values:
         "options": _options_text(job.options),
         "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
         "left_out": job.left_out,
+        "checksum": job_checksum(job),
     }
 
 
 def job_of(row: Sequence[Any]) -> Job:
-    """A job from a row with the columns of `job`, in their order."""
+    """A job from a row with the columns of `job`, in their order.
+
+    Raises: Damaged, when its checksum is not that of what it says.
+    """
+    try:
+        job = _job_of(row)
+        is_whole = (row[9], row[-1]) == (job.status.value, job_checksum(job))
+    except (KeyError, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
+        is_whole = False
+    if not is_whole:
+        raise Damaged(f"the row of job {row[0]} in table job is damaged: {MEND_JOBS}")
+    return job
+
+
+def _job_of(row: Sequence[Any]) -> Job:
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
     retry_at, ready_at, ever_ready, last_exit, stalled = row[19:24]
-    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out = row[24:]
+    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out, _checksum = row[24:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -228,14 +260,27 @@ def graph_values(graph: Graph, at: datetime) -> Values:
         "format": clean_text(graph.format),
         "source": graph.source.encode("unicode_escape").decode("ascii") if escaped else graph.source,
         "escaped": escaped,
-        "plan": None if graph.plan is None else clean_text(graph.plan),
+        **plan_values(graph.plan),
         "created_at": at,
     }
 
 
+def plan_values(plan: str | None) -> Values:
+    """The columns of a graph's compiled form."""
+    text = None if plan is None else clean_text(plan)
+    return {"plan": text, "plan_checksum": None if text is None else text_checksum(text)}
+
+
 def graph_of(row: Sequence[Any]) -> Graph:
-    """A graph from a row of digest, format, source, escaped, plan."""
-    digest, graph_format, source, escaped, plan = row
+    """A graph from a row of digest, format, source, escaped, plan, plan_checksum. A damaged plan is left out: the
+    next engine compiles the graph anew.
+
+    Raises: Damaged, when the source is not what it was.
+    """
+    digest, graph_format, source, escaped, plan, plan_checksum = row
     if escaped:
         source = source.encode("ascii").decode("unicode_escape")
-    return Graph(Digest(digest), graph_format, source, plan)
+    if digest_of(graph_format, source) != digest:
+        raise Damaged(f"graph {digest} in table graph is damaged: {MEND_LOG}")
+    is_whole = plan is not None and text_checksum(plan) == plan_checksum
+    return Graph(Digest(digest), graph_format, source, plan if is_whole else None)

@@ -46,19 +46,19 @@ def current(url: str) -> str | None:
     database = database_of(url)
     try:
         with database.connect() as connection:
-            return _revision(connection)
+            return revision(connection)
     except SQLAlchemyError as error:
         raise database.unavailable(database.describe(error)[1]) from error
 
 
 def check(database: Database, connection: sa.Connection) -> None:
     """Raises: SchemaOutdated, SchemaTooNew."""
-    revision = _revision(connection)
-    if revision == REVISIONS[-1]:
+    found = revision(connection)
+    if found == REVISIONS[-1]:
         return
-    _refuse_newer(database, revision)
+    _refuse_newer(database, found)
     raise SchemaOutdated(
-        f"database {database} is at schema {revision or 'none'}, this program needs {REVISIONS[-1]}:"
+        f"database {database} is at schema {found or 'none'}, this program needs {REVISIONS[-1]}:"
         " run `modelbox-server db upgrade`"
     )
 
@@ -71,9 +71,9 @@ def _upgrade_sqlite(database: SqliteDatabase) -> bool:
 
 
 def _upgrade(database: Database, connection: sa.Connection) -> bool:
-    revision = _revision(connection)
-    _refuse_newer(database, revision)
-    if revision == REVISIONS[-1]:
+    found = revision(connection)
+    _refuse_newer(database, found)
+    if found == REVISIONS[-1]:
         return False
     connection.exec_driver_sql(database.begin_migration)
     hit(Failpoint.MIGRATE_BEGIN, injected)
@@ -102,7 +102,8 @@ def scripts() -> Path:
     return installed if installed.is_dir() else here.parents[1] / "migrations"
 
 
-def _revision(connection: sa.Connection) -> str | None:
+def revision(connection: sa.Connection) -> str | None:
+    """The revision that the database is at, None when it is empty."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

@@ -86,11 +86,9 @@ class Session:
             hit(Failpoint.STORE_READ, injected)
             result = call(connection)
             hit(Failpoint.STORE_READ_DONE, injected)
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
+            return result
+        finally:
             self._roll_back()
-            raise
-        return result
 
     def _connect(self) -> sa.Connection:
         hit(Failpoint.STORE_CONNECT, injected)

@@ -20,7 +20,7 @@ from server.store.database import (
     on_conflict_replace,
     one_line,
 )
-from server.store.rows import Values
+from server.store.rows import MEND_LOG, Values
 from server.store.tables import EVENT, GRAPH, JOB, LOOP_EVENT, UtcTime, time_text
 
 GRAPH_TIMES, EVENT_TIMES, JOB_TIMES, LOOP_TIMES = (
@@ -35,9 +35,11 @@ class SqliteDatabase(Database):
     begin_write = "BEGIN IMMEDIATE"
     begin_migration = "BEGIN IMMEDIATE"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """`read_only`: a backup, which is looked at and left as it is."""
         super().__init__(f"sqlite:///{path}")
         self.path = path
+        self._read_only = read_only
         self._engine = sa.create_engine(
             "sqlite://",
             creator=lambda: self.connect_driver(create=False),
@@ -51,7 +53,10 @@ class SqliteDatabase(Database):
         self._delete_job = "DELETE FROM job WHERE job_id = :job_id"
         self._clear_loop = "DELETE FROM loop_event WHERE job_id = :job_id"
         self._insert_loop = f"{insert_into(LOOP_EVENT)} VALUES ({_named(LOOP_EVENT)})"
-        self._move_head = "UPDATE log_head SET position = :position, epoch = :epoch, left_out = :left_out"
+        self._move_head = (
+            "UPDATE log_head SET position = :position, epoch = :epoch, fence = :fence, left_out = :left_out,"
+            " jobs = :jobs, checksum = :checksum"
+        )
 
     def connect_driver(self, *, create: bool, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
         """A connection of the driver's own, usable from any one thread at a time.
@@ -61,13 +66,15 @@ class SqliteDatabase(Database):
         if not create and not self.path.exists():
             raise self.unavailable("there is no such file; `modelbox-server db upgrade` makes it")
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode={'rwc' if create else 'rw'}",
+            f"file:{quote(str(self.path))}?mode={self._mode(create)}",
             uri=True,
             timeout=timeout,
             isolation_level=None,
             check_same_thread=False,
         )
         try:
+            if self._read_only:
+                return connection
             if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -76,6 +83,11 @@ class SqliteDatabase(Database):
             connection.close()
             raise
         return connection
+
+    def _mode(self, create: bool) -> str:
+        if self._read_only:
+            return "ro"
+        return "rwc" if create else "rw"
 
     def connect(self) -> sa.Connection:
         connection = self._engine.connect()
@@ -87,6 +99,21 @@ class SqliteDatabase(Database):
         if self._inode != _inode(self.path):
             raise self.unavailable("its file was moved, replaced or deleted under us; restart the server")
 
+    def damage(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                header, size = file.read(100), os.fstat(file.fileno()).st_size
+        except OSError:
+            return ""  # told by whoever connects
+        if len(header) < 100:
+            return ""  # new, or all of it is still in the WAL
+        # bytes 16-18 are the page size, 28-32 the number of pages at the last checkpoint, if 24-28 equals 92-96
+        page, pages = int.from_bytes(header[16:18]), int.from_bytes(header[28:32])
+        expected = (65_536 if page == 1 else page) * pages
+        if header[24:28] == header[92:96] and size < expected:
+            return f"its file was cut off, it has {size} of {expected} bytes"
+        return ""
+
     def write(self, connection: sa.Connection, rows: Rows) -> None:
         texts: dict[datetime, str] = {}  # most times of a batch are the same one
         for statement, values in (
@@ -96,7 +123,7 @@ class SqliteDatabase(Database):
             (self._delete_job, [{"job_id": job_id} for job_id in rows.gone]),
             (self._clear_loop, [{"job_id": job_id} for job_id in rows.looped]),
             (self._insert_loop, [_stored(row, LOOP_TIMES, texts) for row in rows.loops]),
-            (self._move_head, [{"position": rows.head, "epoch": rows.epoch, "left_out": rows.left_out}]),
+            (self._move_head, [msgspec.structs.asdict(rows.head)]),
         ):
             if values:
                 connection.exec_driver_sql(statement, values)
@@ -112,7 +139,8 @@ class SqliteDatabase(Database):
         is_data = isinstance(cause, (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError))
         # what never reached the database: an integer over 64 bits, a time without zone
         is_data = is_data or isinstance(cause, (OverflowError, ValueError, TypeError))
-        return is_data, one_line(cause)
+        is_corrupt = getattr(cause, "sqlite_errorname", "").startswith("SQLITE_CORRUPT")
+        return is_data, f"{one_line(cause)}; {MEND_LOG}" if is_corrupt else one_line(cause)
 
 
 def _named(table: sa.Table) -> str:

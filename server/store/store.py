@@ -7,8 +7,9 @@ from server.jobs.commands import Command, Context, Graph
 from server.jobs.errors import InvalidJobId
 from server.jobs.events import LeaderElected, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
-from server.store import queries, schema, verify
+from server.store import boot_check, queries, schema, verify
 from server.store.append import Writer
+from server.store.audit import Difference
 from server.store.batch import Appended, Submission
 from server.store.database import Database
 from server.store.errors import StoreUnavailable
@@ -18,7 +19,6 @@ from server.store.reader import Reader
 from server.store.rows import clean_text, is_storable
 from server.store.session import Session
 from server.store.urls import database_of
-from server.store.verify import Difference
 from server.store.wakeups import Wakeups, wakeups_of
 
 BEGINNING = Position(0)
@@ -39,13 +39,15 @@ class Store:
         self._shared_head = Shared(self._ask_head)
 
     @classmethod
-    async def open(cls, url: str, *, wake: Wakeups | None = None) -> "Store":
+    async def open(cls, url: str, *, wake: Wakeups | None = None, check_data: bool = True) -> "Store":
         """Opens the database at `url`: sqlite:////absolute/path.db or postgresql://user:password@host/name.
+        `check_data` is left out by who wants to look at damage, or mend it.
 
-        Raises: StoreUnavailable, SchemaOutdated, SchemaTooNew; each with one line for the person at the terminal.
+        Raises: StoreUnavailable, SchemaOutdated, SchemaTooNew, Damaged; each with one line for the person at the
+        terminal.
         """
         database = database_of(url)
-        await asyncio.to_thread(_check, database)
+        await asyncio.to_thread(_check, database, check_data)
         try:
             return cls(database, wake or wakeups_of(database))
         except OSError as error:
@@ -91,7 +93,7 @@ class Store:
     async def elect(self, context: Context, host: str, pid: int) -> Epoch:
         """Begins the next epoch; from now on, whatever carries an older one is refused."""
         election = LeaderElected(host=host, pid=pid)
-        (appended,) = await self._submit(Submission(context=context, election=election))
+        (appended,) = await self._submit(Submission(context=context, beginning=election))
         epoch = appended.events[0].epoch
         assert epoch is not None
         return epoch
@@ -159,10 +161,18 @@ class Store:
         return await self._writer.submit(submission)
 
 
-def _check(database: Database) -> None:
+def check(url: str) -> None:
+    """Whether the database at `url` can be served from. Blocking. Raises: as Store.open."""
+    _check(database_of(url), check_data=True)
+
+
+def _check(database: Database, check_data: bool) -> None:
+    boot_check.check_file(database)
     session = Session(database)
     try:
         session.read(lambda connection: schema.check(database, connection))
+        if check_data:
+            session.read(lambda connection: boot_check.check(database, connection))
     finally:
         session.close()
 

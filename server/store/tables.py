@@ -67,6 +67,7 @@ EVENT = sa.Table(
     sa.Column("idempotency_key", sa.Text),
     sa.Column("epoch", sa.BigInteger),
     sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
     sa.UniqueConstraint("job_id", "incarnation", "version", name="event_of_job"),
     sa.Index(
         "event_of_leaders",
@@ -82,7 +83,10 @@ LOG_HEAD = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False),
     sa.Column("left_out", sa.BigInteger, nullable=False),
+    sa.Column("jobs", sa.BigInteger, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
 )
 
 LOOP_EVENT = sa.Table(
@@ -111,6 +115,7 @@ GRAPH = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("escaped", sa.Boolean, nullable=False),
     sa.Column("plan", sa.Text),
+    sa.Column("plan_checksum", sa.Text),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
@@ -149,5 +154,6 @@ JOB = sa.Table(
     sa.Column("options", JsonText, nullable=False),
     sa.Column("endpoints", JsonText, nullable=False),
     sa.Column("left_out", sa.BigInteger, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
     sa.Index("job_by_position", "position"),
 )

@@ -1,126 +1,84 @@
-"""Does the projection equal the fold of the log? And making it so."""
+"""Is everything as it was written? And the projection made anew from the log, where it is not."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
-from server.jobs.crash_loop import fold_left_out
-from server.jobs.events import JobCreated, Recorded
-from server.jobs.ids import Digest, JobId, Position, digest_of
-from server.jobs.state import Job, fold
+from server.jobs.ids import Digest, JobId
+from server.jobs.state import Job
 from server.store import queries
+from server.store.audit import Audit, Difference, audit_log
+from server.store.errors import Damaged
+from server.store.head import Head
 from server.store.rows import JSON_COLUMNS, job_values
-from server.store.tables import GRAPH, JOB, LOOP_EVENT
+from server.store.tables import GRAPH, JOB, LOG_HEAD, LOOP_EVENT
 
-EVENTS_A_READ = 5_000
 GRAPHS_A_READ = 50
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """Something that is not as the log says. `job_id` is "" when it is about the log itself."""
-
-    job_id: str
-    column: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        where = f"job {self.job_id}" if self.job_id else "log"
-        return f"{where}: {self.column} is {self.found}, expected {self.expected}"
-
-
 def verify(connection: sa.Connection) -> list[Difference]:
-    """Every difference between log and projection, and every hole in the log. Reads everything once."""
-    folding = Folding()
-    for recorded in _all_events(connection):
-        folding.add(recorded)
-    for left_out in queries.left_out(connection).values():
-        folding.add_left_out(left_out)
-    head, _ = queries.head(connection)
-    found = folding.differences
-    if head != folding.position:
-        found.append(Difference("", "log_head.position", str(folding.position), str(head)))
-    return found + _compare_jobs(connection, folding.jobs) + _check_graphs(connection, folding.digests)
+    """Every difference: in the file itself (SQLite), in the chain of events, between log and head, log and
+    projection, graphs and their digests. Reads everything once."""
+    found = _check_file(connection)
+    try:
+        audit = audit_log(connection)
+        for left_out in queries.left_out(connection).values():
+            audit.add_left_out(left_out)
+        found += audit.differences
+        found += _check_head(queries.head(connection), audit)
+        found += _compare_jobs(connection, audit.jobs)
+        found += _check_graphs(connection, audit.digests)
+    except SQLAlchemyError as error:
+        if not found:
+            raise
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        found.append(Difference("", "what follows", "readable", f"unreadable ({reason})"))
+    return found
 
 
 def rebuild(connection: sa.Connection) -> tuple[int, bool]:
-    """Replaces every row of the projection. Under the writer's lock; see Session.write for the result's form."""
-    folding = Folding()
-    for recorded in _all_events(connection):
-        folding.add(recorded)
+    """Replaces every row of the projection. Under the writer's lock; see Session.write for the result's form.
+
+    Raises: Damaged, when the log is.
+    """
+    audit = audit_log(connection)
+    if audit.differences:
+        raise Damaged(
+            f"the event log itself is damaged, nothing can be rebuilt from it ({audit.differences[0]}): run"
+            " `modelbox-server db verify` to see all, and restore a backup: `modelbox-server db restore`"
+        )
     for job_id, left_out in queries.left_out(connection).items():
-        if not folding.add_left_out(left_out):
+        if not audit.add_left_out(left_out):
             connection.execute(sa.delete(LOOP_EVENT).where(LOOP_EVENT.c.job_id == job_id))
     connection.execute(sa.delete(JOB))
-    rows = [job_values(job) for job in folding.jobs.values()]
+    rows = [job_values(job) for job in audit.jobs.values()]
     if rows:
         connection.execute(sa.insert(JOB), rows)
+    connection.execute(sa.update(LOG_HEAD).values(jobs=len(rows)))
     return len(rows), True
 
 
-class Folding:
-    """The fold over events in order, and what is wrong with that order."""
-
-    def __init__(self) -> None:
-        self.position = Position(0)
-        self.jobs: dict[JobId, Job] = {}
-        self.digests: dict[Digest, JobId] = {}
-        self.differences: list[Difference] = []
-        self._last: dict[JobId, tuple[int, int]] = {}
-
-    def add(self, recorded: Recorded) -> None:
-        self._check_position(recorded)
-        self.position = recorded.position
-        if not recorded.job_id:
-            return
-        self._check_version(recorded)
-        if isinstance(recorded.event, JobCreated):
-            self.digests[recorded.event.graph_digest] = recorded.job_id
-        job = fold(self.jobs.get(recorded.job_id), recorded)
-        if job is None:
-            self.jobs.pop(recorded.job_id, None)
-        else:
-            self.jobs[recorded.job_id] = job
-
-    def add_left_out(self, left_out: queries.LeftOut) -> bool:
-        """Once all events are in: what stands beside the log about one job. False when it belongs to another state
-        of the log, and thus changes nothing."""
-        first = left_out.events[0]
-        job = self.jobs.get(first.job_id)
-        place = (first.incarnation, first.version, first.position)
-        expected = None if job is None else (job.incarnation, job.version, job.position)
-        if job is None or place != expected:
-            self.differences.append(Difference(first.job_id, "loop_event", f"after {expected}", f"after {place}"))
-            return False
-        for recorded in left_out.events:
-            job = fold_left_out(job, recorded, left_out.number)
-        self.jobs[job.job_id] = job
-        return True
-
-    def _check_position(self, recorded: Recorded) -> None:
-        if recorded.position != self.position + 1:
-            self.differences.append(
-                Difference(recorded.job_id, "event.position", str(self.position + 1), str(recorded.position))
-            )
-
-    def _check_version(self, recorded: Recorded) -> None:
-        incarnation, version = self._last.get(recorded.job_id, (0, 0))
-        expected = (incarnation + 1, 1) if isinstance(recorded.event, JobCreated) else (incarnation, version + 1)
-        found = (recorded.incarnation, recorded.version)
-        if found != expected:
-            self.differences.append(
-                Difference(recorded.job_id, f"event.version at {recorded.position}", str(expected), str(found))
-            )
-        self._last[recorded.job_id] = found
+def _check_file(connection: sa.Connection) -> list[Difference]:
+    if connection.dialect.name != "sqlite":
+        return []
+    try:
+        lines = list(connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars())
+    except SQLAlchemyError as error:
+        lines = [str(getattr(error, "orig", error))]
+    return [Difference("", "database file", "ok", " ".join(line.split())) for line in lines if line != "ok"]
 
 
-def _all_events(connection: sa.Connection) -> Iterator[Recorded]:
-    position = Position(0)
-    while page := queries.events(connection, position, EVENTS_A_READ):
-        yield from page
-        position = page[-1].position
+def _check_head(head: Head, audit: Audit) -> list[Difference]:
+    found = []
+    if head.position != audit.position:
+        found.append(Difference("", "log_head.position", str(audit.position), str(head.position)))
+    elif head.checksum != audit.checksum:
+        found.append(Difference("", "log_head.checksum", audit.checksum, head.checksum))
+    if head.jobs != len(audit.jobs):
+        found.append(Difference("", "log_head.jobs", str(len(audit.jobs)), str(head.jobs)))
+    return found
 
 
 def _compare_jobs(connection: sa.Connection, jobs: dict[JobId, Job]) -> list[Difference]:
@@ -137,14 +95,20 @@ def _compare_jobs(connection: sa.Connection, jobs: dict[JobId, Job]) -> list[Dif
 
 
 def _compare(expected: dict[str, Any], found: dict[str, Any]) -> list[Difference]:
-    differences = []
-    for column, value in expected.items():
-        same = found[column] == value
-        if column in JSON_COLUMNS:  # Postgres writes JSON in its own way
-            same = _json_of(found[column]) == _json_of(value)
-        if not same:
-            differences.append(Difference(expected["job_id"], column, str(value), str(found[column])))
-    return differences
+    return [
+        Difference(expected["job_id"], column, str(value), str(found[column]))
+        for column, value in expected.items()
+        if not _is_same(column, value, found[column])
+    ]
+
+
+def _is_same(column: str, expected: Any, found: Any) -> bool:
+    if column not in JSON_COLUMNS:
+        return bool(found == expected)
+    try:  # Postgres writes JSON in its own way
+        return bool(_json_of(found) == _json_of(expected))
+    except msgspec.DecodeError:
+        return False
 
 
 def _json_of(text: str | None) -> Any:
@@ -155,15 +119,21 @@ def _check_graphs(connection: sa.Connection, digests: dict[Digest, JobId]) -> li
     differences = []
     missing = dict(digests)
     last = ""
-    page = sa.select(GRAPH.c.digest).order_by(GRAPH.c.digest).limit(GRAPHS_A_READ)
-    while names := list(connection.scalars(page.where(GRAPH.c.digest > last))):
-        for name in names:
-            missing.pop(name, None)
-            graph = queries.graph(connection, name)
-            assert graph is not None
-            digest = digest_of(graph.format, graph.source)
-            if digest != name:
-                differences.append(Difference("", "graph.digest", digest, name))
-        last = names[-1]
+    page = sa.select(GRAPH.c.digest, GRAPH.c.plan.is_not(None)).order_by(GRAPH.c.digest).limit(GRAPHS_A_READ)
+    while rows := connection.execute(page.where(GRAPH.c.digest > last)).all():
+        for digest, has_plan in rows:
+            job_id = missing.pop(digest, JobId(""))
+            differences += _check_graph(connection, digest, has_plan, job_id)
+        last = rows[-1][0]
     differences += [Difference(job_id, "graph", digest, "none") for digest, job_id in missing.items()]
     return differences
+
+
+def _check_graph(connection: sa.Connection, digest: Digest, has_plan: bool, job_id: JobId) -> list[Difference]:
+    try:
+        graph = queries.graph(connection, digest)
+    except (Damaged, ValueError):
+        return [Difference(job_id, "graph.source", f"the source of digest {digest}", "another")]
+    if has_plan and (graph is None or graph.plan is None):
+        return [Difference(job_id, "graph.plan", f"the plan of digest {digest}", "another")]
+    return []

@@ -74,6 +74,7 @@ def test_type_names_in_the_log_are_fixed() -> None:
     # renaming one would orphan the rows that carry it
     assert sorted(e.EVENT_TYPES) == [
         "attempts-summed-up",
+        "backup-restored",
         "delete-requested",
         "engine-adopted",
         "engine-exited",
@@ -90,4 +91,5 @@ def test_type_names_in_the_log_are_fixed() -> None:
         "job-created",
         "job-deleted",
         "leader-elected",
+        "loss-accepted",
     ]

@@ -6,7 +6,7 @@ from server.jobs import events as e
 from server.jobs.commands import Context, Graph
 from server.jobs.ids import JobId
 from server.store import Store
-from tests.store.jobs import create, delete, query, seen
+from tests.store.jobs import create, delete, query, rechain, seen, unlock
 
 BEGINNING = datetime(2026, 3, 2, 8, 0, 0, tzinfo=UTC)
 MINUTES = (0, 1, 1, 2, 5, 5, 6, 30, 31, 32, 45, 45, 51, 51, 51, 52, 52, 52, 52, 90, 90, 90)
@@ -60,11 +60,11 @@ async def tell(store: Store, url: str) -> None:
 
 
 async def _move_times(store: Store, url: str) -> None:
-    is_sqlite = url.startswith("sqlite")
-    query(url, "DROP TRIGGER event_is_not_changed" + ("" if is_sqlite else " ON event"))
+    unlock(url)
     head = await store.read_head()
     for position in range(1, head + 1):
         at = BEGINNING + timedelta(minutes=MINUTES[position - 1])
         text = at.isoformat(timespec="microseconds")[:26].replace(":", r"\:")
         query(url, f"UPDATE event SET recorded_at = '{text}Z' WHERE position = {position}")
+    rechain(url)
     await store.rebuild()

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from server.jobs import events as e
 from server.jobs.commands import decide
-from server.jobs.ids import Epoch, Position
+from server.jobs.ids import Position
 from server.jobs.options import RestartPolicy
 from server.jobs.restart import next_restart
 from server.jobs.state import Job, fold
 from server.store import Appended, Store
 from server.store.batch import Batch, Submission
 from server.store.follower import Follower
+from server.store.head import EMPTY
 from tests.history import Row, assert_legal, read_history
 from tests.store.jobs import CLIENT, ENGINE, RUNNER, A, create, delete, query, seen
 
@@ -190,7 +191,7 @@ ENDS = st.sampled_from(["exit", "fail", "succeed", "lost", "stopped", "unreachab
 @given(st.lists(ENDS, max_size=60), st.integers(1, 10_000))
 def test_the_job_is_as_if_all_were_logged(ends: list[str], seconds: int) -> None:
     """Random lives, once through the batch that leaves rounds out, once event by event through the fold."""
-    batch = Batch(Position(0), Epoch(1), {}, {}, datetime(2026, 1, 1, tzinfo=UTC))
+    batch = Batch(EMPTY, {}, {}, datetime(2026, 1, 1, tzinfo=UTC))
     (created,) = batch.apply(Submission(commands=[create()], context=CLIENT))
     job = plain = job_after(created)
     for end in ends:

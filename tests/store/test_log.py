@@ -6,7 +6,8 @@ from sqlalchemy.exc import DBAPIError
 from server.store import Store
 from tests.store.jobs import CLIENT, RUNNER, create, query, ready, started
 
-VALUES = "(position, job_id, incarnation, version, type, schema_version, data, actor, request_id, recorded_at)"
+COLUMNS = "position, job_id, incarnation, version, type, schema_version, data, actor, request_id, recorded_at"
+VALUES = f"({COLUMNS}, checksum)"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ async def test_events_are_not_replaced(store: Store, url: str, row: str) -> None
     await store.submit(create(), CLIENT)
 
     with pytest.raises(DBAPIError, match="append-only: this position or version is taken"):
-        query(url, f"INSERT OR REPLACE INTO event {VALUES} VALUES {row}, 't', 1, '{{}}', '', '', '')")
+        query(url, f"INSERT OR REPLACE INTO event {VALUES} VALUES {row}, 't', 1, '{{}}', '', '', '', '')")
 
     assert [one.type for one in await store.events()] == ["job-created"]
 
@@ -57,7 +58,7 @@ async def test_a_version_is_given_once(store: Store, url: str) -> None:
     with pytest.raises(DBAPIError):
         query(
             url,
-            f"INSERT INTO event {VALUES} VALUES (2, 'job-a', 1, 1, 't', 1, '{{}}', '', '', '2026-01-01')",
+            f"INSERT INTO event {VALUES} VALUES (2, 'job-a', 1, 1, 't', 1, '{{}}', '', '', '2026-01-01', '')",
         )
 
 

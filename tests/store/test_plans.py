@@ -19,8 +19,8 @@ async def long_history(store: Store, url: str, kind: str) -> Store:
     numbers = (
         f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) "
         "INSERT INTO event (position, job_id, incarnation, version, type, schema_version, data, actor, request_id,"
-        " recorded_at) "
-        "SELECT i, 'job-' || (i % 500), i / 5000 + 1, i, 'job-deleted', 1, '{}', '', '', '2026-01-01' FROM n"
+        " recorded_at, checksum) "
+        "SELECT i, 'job-' || (i % 500), i / 5000 + 1, i, 'job-deleted', 1, '{}', '', '', '2026-01-01', '' FROM n"
     )
     if kind == "postgres":
         numbers = numbers.replace("'{}'", "CAST('{}' AS jsonb)").replace(

@@ -4,6 +4,7 @@ import pytest
 
 from server.jobs import events as e
 from server.jobs.commands import Context, CreateJob, Graph
+from server.jobs.ids import digest_of
 from server.store import Store
 from tests.store.jobs import RUNNER, A, create, query, seen
 
@@ -40,7 +41,7 @@ async def test_hostile_text_in_an_event_is_cleaned_before_the_fold(store: Store,
 
 
 async def test_a_plan_is_cleaned_too(store: Store) -> None:
-    graph = Graph("0" * 64, "json", "{}", "plan\0")  # type: ignore[arg-type]
+    graph = Graph(digest_of("json", "{}"), "json", "{}", "plan\0")
 
     await store.submit(CreateJob(job_id=A, graph=graph), RUNNER)
 

@@ -48,7 +48,7 @@ async def test_damage_is_found_and_mended(busy: Store, url: str, damage: str, jo
     ("damage", "column"),
     [
         ("UPDATE log_head SET position = position + 1", "log_head.position"),
-        ("UPDATE graph SET source = 'something else'", "graph.digest"),
+        ("UPDATE graph SET source = 'something else'", "graph.source"),
     ],
 )
 async def test_damage_beside_the_projection_is_found(busy: Store, url: str, damage: str, column: str) -> None:
@@ -71,7 +71,7 @@ async def test_a_hole_in_the_log_is_found(busy: Store, url: str) -> None:
     (difference,) = await busy.verify()
 
     assert (difference.job_id, difference.column) == ("job-c", "event.position")
-    assert str(difference) == f"job job-c: event.position is {difference.found}, expected {difference.expected}"
+    assert str(difference) == "position 18, job job-c: event.position is 18, expected 13"
 
 
 async def test_a_rebuild_while_others_write(busy: Store, url: str) -> None:
@@ -90,8 +90,8 @@ async def test_events_of_a_newer_program_are_kept_and_skipped(busy: Store, url: 
     query(
         url,
         "INSERT INTO event (position, job_id, incarnation, version, type, schema_version, data, actor, request_id,"
-        " recorded_at) VALUES (100, 'job-a', 1, 4, 'engine-painted', 3, '{\"colour\": \"red\"}', '', '',"
-        " '2026-01-02T03:04:05.000006Z')",
+        " recorded_at, checksum) VALUES (100, 'job-a', 1, 4, 'engine-painted', 3, '{\"colour\": \"red\"}', '', '',"
+        " '2026-01-02T03:04:05.000006Z', '')",
     )
 
     recorded = (await busy.events())[-1]
