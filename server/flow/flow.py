@@ -343,7 +343,9 @@ def _settle(future: "asyncio.Future[None]") -> None:
 
 def _close(nodes: list[Node], done: Callable[[], None]) -> None:
     for node in nodes:
-        call_unit(f"{node.name}.close", node.unit.close, otherwise=StatusCode.SUCCESS)
+        outcome = call_unit(f"{node.name}.close", node.unit.close, otherwise=StatusCode.SUCCESS)
+        if outcome.code is not StatusCode.SUCCESS:
+            log.warning("%s.close failed: %s", node.name, outcome.message or outcome.code.text)
     done()
 
 

@@ -67,7 +67,8 @@ def test_4_10_process_any_other_replaces_the_outputs_by_errors_and_the_flow_goes
 
 
 def test_4_10_process_exception_is_an_error_with_its_words() -> None:
-    # ModelBox's Python binding leaves the message empty (spec 5.2); the words help whoever reads the reply
+    """A C++ exception ends the flow; of that of a Python unit 5.2 makes FAULT, without a message. Its words help
+    whoever gets the reply."""
     with running(line("u"), unit("u", raises)) as flow:
         buffer = sent(flow, "a").recv("out", 5000)
         assert buffer is not None
@@ -126,13 +127,20 @@ def test_4_10_data_pre_anything_but_success_is_one_error_for_the_stream(status: 
 
 
 def test_4_10_data_pre_exception_is_an_error_too() -> None:
-    # 4.10 has a C++ exception end the flow; for Python units 5.2 makes FAULT of it, which is the error path
+    """A C++ exception ends the flow; of that of a Python unit 5.2 makes FAULT, which is the error path."""
     assert results(line("u"), [unit("u", passes, data_pre=raises)], "a") == ["!u.DataPreError"]
 
 
 @pytest.mark.parametrize("status", [CONTINUE, Status(CODES.STATUS_NODATA, "no"), None])
-def test_4_10_data_post_other_failures_are_only_logged(status: object) -> None:
+def test_4_10_data_post_other_failures_are_only_logged(status: object, caplog: pytest.LogCaptureFixture) -> None:
     assert results(line("u"), [unit("u", passes, data_post=lambda context: status)], "a", "b") == ["a", "b"]
+    assert "u.data_post" in caplog.text
+
+
+def test_4_10_data_post_exception_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A C++ exception ends the flow; of that of a Python unit 5.2 makes FAULT, which is logged."""
+    assert results(line("u"), [unit("u", passes, data_post=raises)], "a", "b") == ["a", "b"]
+    assert "u.data_post" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -146,18 +154,26 @@ def test_4_10_data_post_stop_and_shutdown_end_the_flow(code: UnitStatusCode, end
     assert "after all" in ending.errormsg()
 
 
-@pytest.mark.parametrize("status", [CONTINUE, CODES.STATUS_STOP, CODES.STATUS_FAULT, None])
-def test_4_10_close_failures_are_only_logged(status: object) -> None:
-    closed: list[str] = []
-
+@pytest.mark.parametrize(
+    "status", [CONTINUE, CODES.STATUS_STOP, CODES.STATUS_SHUTDOWN, Status(CODES.STATUS_FAULT, "stuck"), "raise"]
+)
+def test_4_10_close_failures_are_only_logged(status: object, caplog: pytest.LogCaptureFixture) -> None:
     def close() -> object:
-        closed.append("closed")
+        if status == "raise":
+            raise OSError("gone")
         return status
 
     with running(line("u"), unit("u", passes, closed=close)) as flow:
         assert received(sent(flow, "a")) == ["a"]
         assert flow.stop()
-    assert closed == ["closed"]
+    assert "u.close" in caplog.text
+
+
+def test_4_10_close_no_status_is_success(caplog: pytest.LogCaptureFixture) -> None:
+    """Many units of users have a close without a return (spec 5.2)."""
+    with running(line("u"), unit("u", passes, closed=lambda: None)) as flow:
+        assert flow.stop()
+    assert "u.close" not in caplog.text
 
 
 def test_4_10_an_end_of_the_flow_is_told_to_whoever_waits_for_results() -> None:
