@@ -1,5 +1,6 @@
 """The files of a profile: whole or not there, never over another one, and never more than a bound of them."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -7,6 +8,7 @@ from collections import deque
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from shutil import disk_usage
 from time import strftime
 
 log = logging.getLogger("server.flow")
@@ -44,11 +46,12 @@ class ProfileFile:
 
 class ProfileFolder:
     """Several engines, and several flows of one, may share a folder. Of what came through here, the newest
-    `keep_bytes` are kept."""
+    `keep_bytes` are kept; `spare_bytes` of the disk are left to others."""
 
-    def __init__(self, path: Path, keep_bytes: int) -> None:
+    def __init__(self, path: Path, keep_bytes: int, spare_bytes: int) -> None:
         self.path = path
         self._keep_bytes = keep_bytes
+        self._spare_bytes = spare_bytes
         self._written: deque[tuple[Path, int]] = deque()
         self._has_told = False
 
@@ -56,6 +59,9 @@ class ProfileFolder:
         """A file that becomes `kind`_YYYY-MM-DD-HH-MM-SS.json in local time (spec 9), with `_2` and so on where
         there is one already. Makes the folder when it is gone. Raises: OSError."""
         self.path.mkdir(parents=True, exist_ok=True)
+        if disk_usage(self.path).free < self._spare_bytes:
+            words = f"less than {self._spare_bytes // 1_000_000} MB are free, which are left to others"
+            raise OSError(errno.ENOSPC, words, str(self.path))
         stem = f"{kind}_{strftime('%Y-%m-%d-%H-%M-%S')}"
         for number in count(1):
             name = f"{stem}.json" if number == 1 else f"{stem}_{number}.json"

@@ -27,14 +27,15 @@ log = logging.getLogger("server.flow")
 
 class ProfilePace(msgspec.Struct, frozen=True, kw_only=True):
     """Spec 9: a sample every 100 ms, files every 600 s. The bounds are ours: what is held in memory, in slices;
-    the size of a trace, beyond which a new one begins; what is kept on disk of one run; and how long nothing is
-    written after that failed."""
+    the size of a trace, beyond which a new one begins; what is kept on disk of one run; what must be free there
+    for a new file; and how long nothing is written after that failed."""
 
     sample_seconds: float = 0.1
     write_seconds: float = 600.0
     max_waiting: int = 100_000
     max_file_bytes: int = 64 * 1024 * 1024
     keep_bytes: int = 1024 * 1024 * 1024
+    spare_bytes: int = 256 * 1024 * 1024
     retry_seconds: float = 60.0
 
 
@@ -47,7 +48,7 @@ class Profiler:
         """`nodes` are built and not opened yet."""
         self._pace = pace
         self._slices = Slices(pace.max_waiting)
-        self._folder = ProfileFolder(settings.folder, pace.keep_bytes)
+        self._folder = ProfileFolder(settings.folder, pace.keep_bytes, pace.spare_bytes)
         self._performance: Performance | None = None
         self._trace: TraceWriter | None = None
         if settings.performance:

@@ -56,7 +56,7 @@ def test_files_of_the_same_second_do_not_overwrite_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_files, "strftime", lambda _: "2026-01-02-03-04-05")
-    folders = [ProfileFolder(tmp_path, 1000) for _ in range(2)]
+    folders = [ProfileFolder(tmp_path, 1000, 0) for _ in range(2)]
     made = [folder.begin("trace") for folder in folders]
     for number, (folder, file) in enumerate(zip(folders, made, strict=True)):
         file.write(str(number).encode())
@@ -140,8 +140,15 @@ def test_a_folder_that_cannot_be_made_costs_one_line_in_the_log(
     assert caplog.text.count("cannot be written") == 1
 
 
+def test_what_is_left_of_a_disk_is_left_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with profiled(tmp_path, ProfilePace(sample_seconds=0.01, spare_bytes=10**18), performance=True) as under_way:
+        under_way.call()
+    assert not list(tmp_path.iterdir())
+    assert caplog.text.count("MB are free") == 1
+
+
 def test_orphans_without_a_whole_event_are_removed(tmp_path: Path) -> None:
     for name, text in (("trace_a", ""), ("trace_b", "[\n"), ("trace_c", '[\n{"na'), ("performance_d", "{")):
         (tmp_path / f".{name}.json.part").write_text(text)
-    ProfileFolder(tmp_path, 1000).finish_orphans()
+    ProfileFolder(tmp_path, 1000, 0).finish_orphans()
     assert not list(tmp_path.iterdir())

@@ -60,7 +60,7 @@ def test_the_trace_of_a_killed_engine_is_finished_by_the_next(tmp_path: Path) ->
         (part,) = hidden(folder)
         with part.open("a") as file:
             file.write(',{"name": "half an ev')
-    alive = ProfileFolder(folder, 1000).begin("trace")
+    alive = ProfileFolder(folder, 1000, 0).begin("trace")
     alive.write(b"[\n")
     try:
         with profiled(folder) as next_one:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.flow.profile.settings import DEFAULT_FOLDER, FOLDER_VARIABLE, check_profile, profile_settings
+from server.flow.sdk import Flow, FlowGraphDesc
 from server.flow.status import FlowError, StatusCode
 from tests.flow.profile.support import events, files, settings
 from tests.flow.run.programs import flow_of, line, passes, received, running, sent, unit
@@ -108,6 +109,21 @@ def test_1_4_a_forbidden_variable_is_seen_when_a_stored_plan_is_opened(
     monkeypatch.setenv(FOLDER_VARIABLE, "/etc")
     status = flow.start_run()
     assert "Initial profiler failed." in status.wrap_errormsgs()
+
+
+def test_1_4_a_graph_that_a_program_describes_is_profiled(tmp_path: Path) -> None:
+    """Spec 5.13: `set_profile_dir`, `set_profile_trace_enable`."""
+    graph = FlowGraphDesc()
+    graph.set_profile_dir(str(tmp_path))
+    graph.set_profile_trace_enable(True)
+    passing = graph.add_function(passes, ["in_1"], ["out_1"], {"in_1": graph.add_input("in")[0]})
+    graph.add_output("out", passing["out_1"])
+    flow = Flow()
+    assert flow.init(graph)
+    assert flow.start_run()
+    assert received(sent(flow, "x")) == ["x"]
+    flow.stop()
+    assert [event["name"] for event in events(tmp_path)] == ["OPEN", "PROCESS", "CLOSE"]
 
 
 def test_without_a_profile_nothing_stands_between_node_and_unit(tmp_path: Path) -> None:
