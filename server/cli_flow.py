@@ -71,7 +71,7 @@ def run_flow(graph: Path, args: dict[str, str], grace: float, report: float, log
     end at once.
 
     Exit code 0 when it succeeded or was drained, 1 when it failed or could not be drained in time, 2 when it could
-    not be built.
+    not be built, 130 when it was ended at once.
     """
     from server.flow.commands.run import run
 

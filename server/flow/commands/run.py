@@ -4,10 +4,11 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, strftime
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -28,6 +29,8 @@ SUCCEEDED, FAILED, NOT_BUILT, INTERRUPTED = 0, 1, 2, 130
 
 _REDRAW_SECONDS = 0.5
 
+Result = TypeVar("Result")
+
 
 def run(path: Path, args: Mapping[str, str], *, grace: float, report_seconds: float, log_level: str) -> int:
     """Runs the graph at `path`. `args` are values for its `[args]`. `grace` is how long what is in flight may take
@@ -35,7 +38,7 @@ def run(path: Path, args: Mapping[str, str], *, grace: float, report_seconds: fl
     `report_seconds` (0 = only at the end).
 
     Returns: 0 when the flow succeeded or was drained, 1 when it failed or was cut off, 2 when it could not be
-    built.
+    built, 130 when it was ended at once, or before it was open.
     """
     screen = Screen()
     try:
@@ -83,6 +86,7 @@ class _Run:
         self._grace = grace
         self._report_seconds = report_seconds
         self._stop_wanted = asyncio.Event()
+        self._is_open = False
         self._began = monotonic()
 
     async def run(self) -> int:
@@ -91,16 +95,19 @@ class _Run:
             loop.add_signal_handler(signum, self._signalled)
         flow = Flow(self._plan, OwnListeners(), FlowLimits())
         try:
-            await flow.open()
+            is_open = await self._unless_told(self._open(flow))
         except FlowError as error:
             self._screen.line(f"{self._path}: {error}")
             return NOT_BUILT
+        if not is_open:
+            self._screen.line("ended before all its units were open")
+            return INTERRUPTED
         self._screen.line(f"running {self._plan.name or self._path}{_serving(flow)}; Ctrl-C ends it")
         if any(node.kind is NodeKind.INPUT for node in self._plan.nodes):
             self._screen.line("nothing comes in by its input nodes: only a program (modelbox.Flow) can send there")
         reporter = asyncio.create_task(self._report(flow))
         try:
-            end = await self._until_end(flow)
+            end = await self._unless_told(flow.ended())
         finally:
             await flow.stop(self._grace if self._stop_wanted.is_set() else 0)
             reporter.cancel()
@@ -117,18 +124,27 @@ class _Run:
             # units may be in calls that never return, and nothing that is left to do could be relied on
             os._exit(INTERRUPTED)
         self._stop_wanted.set()
+        if not self._is_open:
+            return
         words = f"what is in flight finishes, within {self._grace:g} s; once more ends it at once"
         self._screen.line(f"nothing new is taken; {words}")
 
-    async def _until_end(self, flow: Flow) -> FlowEnd | None:
-        """How the flow ended by itself; None when it was told to."""
-        ended = asyncio.create_task(flow.ended())
+    async def _open(self, flow: Flow) -> bool:
+        await flow.open()
+        self._is_open = True
+        return True
+
+    async def _unless_told(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """What comes of `work`; None when the flow was told to stop before."""
+        working = asyncio.create_task(work)
         told = asyncio.create_task(self._stop_wanted.wait())
-        await asyncio.wait([ended, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
-        if ended.done():
-            return ended.result()
-        ended.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
         return None
 
     async def _report(self, flow: Flow) -> None:

@@ -218,6 +218,17 @@ def test_ctrl_c_drains_what_source_units_sent(tmp_path: Path) -> None:
     assert (folder / "closed").exists()
 
 
+def test_ctrl_c_while_a_unit_opens_ends_it(tmp_path: Path) -> None:
+    opening = SLOW.replace("def process(self, data_context):", "def open(self, config):")
+    opening = opening.replace('        buffer = data_context.input("in_1")[0]\n', "")
+    with started(toml_graph(tmp_path, DOT, free_port(), unit(tmp_path, DESCRIPTION, opening))) as under_way:
+        wait_for(tmp_path / "slow" / "entered")
+        under_way.interrupt()
+        code, errors = under_way.end()
+    assert code == 130
+    assert errors.splitlines()[-1] == "ended before all its units were open"
+
+
 def test_what_cannot_be_drained_in_time_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "slow"
     with started(sending_graph(tmp_path, 0.5), "--grace", "0.1") as under_way:
