@@ -192,8 +192,8 @@ class _Builder:
         if "" in linked_in or "" in linked_out:
             return
         complaints = [
-            *_port_complaints("input", unit.inputs, linked_in),
-            *_port_complaints("output", unit.outputs, linked_out),
+            *_port_complaints("input", unit.inputs, linked_in, unit.outputs),
+            *_port_complaints("output", unit.outputs, linked_out, unit.inputs),
         ]
         if not complaints:
             return
@@ -299,14 +299,19 @@ class _Builder:
         return f"{edge}: {self._place(name)} has no {direction} port '{shown(port)}'; {nearest(port, ports)}"
 
 
-def _port_complaints(direction: str, declared: tuple[str, ...], linked: dict[str, int]) -> list[str]:
+def _port_complaints(
+    direction: str, declared: tuple[str, ...], linked: dict[str, int], others: tuple[str, ...]
+) -> list[str]:
+    """`others`: the ports of the other direction."""
     complaints = [
         f"node {direction} port: {shown(port)} is not connected" for port in declared if port not in linked
     ]
     for port, line in linked.items():
         if port not in declared:
+            way = "begins" if direction == "output" else "ends"
+            instead = f"the edge {way} at the wrong side" if port in others else nearest(port, declared)
             complaints.append(
                 f"config {direction} port [ {shown(port)} ] not defined in flowunit "
-                f"({f'line {line}; ' if line else ''}{nearest(port, declared)})"
+                f"({f'line {line}; ' if line else ''}{instead})"
             )
     return complaints

@@ -86,7 +86,7 @@ def is_loop(draft: Draft, name: str) -> bool:
 
 
 def check_loops(draft: Draft, findings: Findings) -> None:
-    """A loop node has one input with two edges, and two outputs."""
+    """A loop node has one input with two edges, and two outputs, one of which leaves the loop."""
     incoming = draft.incoming()
     for name in sorted(draft.nodes):
         if not is_loop(draft, name):
@@ -101,6 +101,16 @@ def check_loops(draft: Draft, findings: Findings) -> None:
         elif len(incoming[name]) != 2:
             found = f"{draft.sources(incoming[name])} at its input"
             findings.add(_illegal_loop(draft, name, "loop node can only link 2 edges.", found))
+        elif all(_leads_back(draft, name, port) for port in node.outputs):
+            ours = f"{draft.place(name)}: both of its outputs lead back to it, so nothing can leave the loop"
+            findings.add(FlowError(StatusCode.BADCONF, LOOP_STEP, ours))
+
+
+def _leads_back(draft: Draft, name: str, port: str) -> bool:
+    outgoing = draft.outgoing()
+    neighbours = {each: {edge.target for edge in outgoing[each]} for each in draft.nodes}
+    begins = {edge.target for edge in outgoing[name] if edge.source_port == port}
+    return any(name in _reachable(begin, neighbours) for begin in begins)
 
 
 def _illegal_loop(draft: Draft, name: str, what: str, found: str) -> FlowError:

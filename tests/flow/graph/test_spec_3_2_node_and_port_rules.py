@@ -56,6 +56,15 @@ MISMATCH = "flowunit '{}' config error, port not connect correctly."
             id="misspelt-port",
         ),
         pytest.param(
+            "a=source b=sink2 c=plain",
+            "a:o->b:i1\nb:i2->c:o; c:o->b:i2",
+            StatusCode.BADCONF,
+            (BUILD, MISMATCH.format("sink2")),
+            "node 'b' (line 3): config output port [ i2 ] not defined in flowunit (line 6; the edge begins at the "
+            "wrong side); the unit has the inputs 'i1', 'i2' and the outputs none",
+            id="edge-that-begins-at-an-input",
+        ),
+        pytest.param(
             "a=input b=plain c=output",
             "a->b:i; b:o->c; b:o->a",
             StatusCode.BADCONF,

@@ -287,6 +287,13 @@ MEMBERS = "check loop node fail, please check graph config."
             ),
             id="member-of-stream-kind",
         ),
+        pytest.param(
+            "s=source l=loop m=merge",
+            "s:o->l:i; l:again->m:i1; l:done->m:i2; m:o->l:i",
+            StatusCode.BADCONF,
+            (LOOP, "node 'l' (line 3): both of its outputs lead back to it, so nothing can leave the loop"),
+            id="no-exit",
+        ),
     ],
 )
 def test_3_3_rule_6_loops_that_are_refused(
