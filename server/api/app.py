@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import structlog
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
@@ -10,11 +11,14 @@ from sanic.handlers import ErrorHandler
 from server.api import acl, endpoints, jobs
 from server.api.answers import error_answer, job_error_answer
 from server.api.commands import JobCommands
+from server.api.events import MOST_SECONDS
+from server.api.feed import Feed
 from server.api.view import JobsView
 from server.config import Config
 from server.jobs.errors import InternalError, InvalidCommand, JobError
 from server.store import StoreUnavailable
 from server.store.health import HealthProbe
+from server.store.history import History
 
 log = structlog.get_logger()
 
@@ -57,23 +61,37 @@ class Errors(ErrorHandler):
         return error_answer(500, InternalError.code, InternalError.text)
 
 
-def build_app(config: Config, view: JobsView, commands: JobCommands, health: HealthProbe) -> Sanic[Any, Any]:
+def _longest_wait(config: Config) -> float:
+    return max(config.jobs.create_wait, config.jobs.delete_wait, MOST_SECONDS)
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What the handlers use, found in `app.ctx` by these names."""
+
+    view: JobsView
+    commands: JobCommands
+    history: History
+    feed: Feed
+    health: HealthProbe
+
+
+def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
     app = Sanic("modelbox-api", configure_logging=False, error_handler=Errors())
     app.config.update(
         {
             "ACCESS_LOG": False,
             "REQUEST_MAX_SIZE": config.server.max_body_bytes,
             "REQUEST_TIMEOUT": REQUEST_SECONDS,
-            "RESPONSE_TIMEOUT": HANDLER_MARGIN_SECONDS + max(config.jobs.create_wait, config.jobs.delete_wait),
+            "RESPONSE_TIMEOUT": HANDLER_MARGIN_SECONDS + _longest_wait(config),
             "KEEP_ALIVE_TIMEOUT": KEEP_ALIVE_SECONDS,
         }
     )
-    app.ctx.view = view
-    app.ctx.commands = commands
-    app.ctx.health = health
+    for name in services.__struct_fields__:
+        setattr(app.ctx, name, getattr(services, name))
     app.ctx.restart_policy = config.engine.restart_policy
     app.ctx.limits = config.engine.limits
     app.ctx.about_job = endpoints.about_job()
+    app.ctx.streams = set()
     app.ctx.descriptions = endpoints.descriptions()
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)

@@ -11,8 +11,9 @@ import uvloop
 from sanic import Sanic
 from sanic.server.async_server import AsyncioServer
 
-from server.api.app import build_app
+from server.api.app import Services, build_app
 from server.api.commands import JobCommands
+from server.api.feed import Feed
 from server.api.listener import BACKLOG
 from server.api.view import JobsView
 from server.config import Config
@@ -20,6 +21,7 @@ from server.errors import StartError
 from server.store import Store, StoreUnavailable
 from server.store.follower import Follower
 from server.store.health import HealthProbe
+from server.store.history import History
 
 log = structlog.get_logger()
 
@@ -46,13 +48,14 @@ async def _main(config: Config, listener: socket.socket, settled_fd: int | None)
         store = await Store.open(config.database_url)
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
-    health = HealthProbe(config.database_url)
+    history, health = History(config.database_url), HealthProbe(config.database_url)
     try:
         if settled_fd is not None:
             await _settled(settled_fd, stopping)
-        await _serve(config, listener, store, health, stopping)
+        await _serve(config, listener, store, history, health, stopping)
     finally:
         await store.close()
+        await history.close()
         await health.close()
     return 0
 
@@ -70,23 +73,41 @@ async def _settled(fd: int, stopping: asyncio.Event) -> None:
 
 
 async def _serve(
-    config: Config, listener: socket.socket, store: Store, health: HealthProbe, stopping: asyncio.Event
+    config: Config,
+    listener: socket.socket,
+    store: Store,
+    history: History,
+    health: HealthProbe,
+    stopping: asyncio.Event,
 ) -> None:
-    follower = Follower(store)
+    follower, feed = Follower(store), Feed(history)
     await follower.load()
-    app = build_app(config, JobsView(follower), JobCommands(store, follower, config.jobs), health)
-    following = asyncio.create_task(follower.follow(), name="follow the log")
+    await feed.load()
+    follower.subscribe(feed.wake)
+    services = Services(
+        view=JobsView(follower),
+        commands=JobCommands(store, follower, config.jobs),
+        history=history,
+        feed=feed,
+        health=health,
+    )
+    app = build_app(config, services)
+    tasks = [
+        asyncio.create_task(follower.follow(), name="follow the log"),
+        asyncio.create_task(feed.run(), name="feed those who watch"),
+        asyncio.create_task(stopping.wait(), name="stop signal"),
+    ]
     server = await _start_server(app, listener)
     host, port = listener.getsockname()[:2]
     log.info("serving", host=host, port=port)
-    stopped = asyncio.create_task(stopping.wait(), name="stop signal")
-    await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    feed.close()
     await _stop_server(server)
-    for task in (following, stopped):
+    for task in tasks:
         task.cancel()
-    results = await asyncio.gather(following, stopped, return_exceptions=True)
-    if isinstance(results[0], Exception):
-        raise results[0]
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 async def _start_server(app: Sanic[Any, Any], listener: socket.socket) -> AsyncioServer:
@@ -104,9 +125,9 @@ async def _stop_server(server: AsyncioServer) -> None:
     """Takes no more connections, lets requests in flight end, closes idle ones."""
     await server.before_stop()
     server.close()
-    for connection in list(server.connections):
-        connection.close_if_idle()
     for _ in range(int(DRAIN_SECONDS / DRAIN_LOOK_SECONDS)):
+        for connection in list(server.connections):
+            connection.close_if_idle()
         if not server.connections:
             break
         await asyncio.sleep(DRAIN_LOOK_SECONDS)

@@ -1,7 +1,7 @@
 """Query parameters as a struct, checked by its types: what is unknown, given twice or bad is refused by name."""
 
 from functools import cache
-from typing import TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from sanic import Request
@@ -16,8 +16,8 @@ class NoParameters(msgspec.Struct, frozen=True):
 
 
 class InvalidParameter(InvalidCommand):
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"query parameter '{name}': {reason}", Place(field=name))
+    def __init__(self, name: str, reason: str, kind: str = "query parameter") -> None:
+        super().__init__(f"{kind} '{name}': {reason}", Place(field=name))
 
 
 def query_of(request: Request, kind: type[T]) -> T:
@@ -50,7 +50,13 @@ def query_of(request: Request, kind: type[T]) -> T:
 @cache
 def _fields_of(kind: type[msgspec.Struct]) -> dict[str, bool]:
     """The names of the parameters, and whether each may have several values."""
-    return {field.encode_name: get_origin(field.type) is tuple for field in msgspec.structs.fields(kind)}
+    return {field.encode_name: _takes_many(field.type) for field in msgspec.structs.fields(kind)}
+
+
+def _takes_many(kind: Any) -> bool:
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_origin(kind) is tuple
 
 
 def _shown(name: str) -> str:

@@ -12,7 +12,7 @@ from server.api.parameters import InvalidParameter, query_of
 
 class Wanted(msgspec.Struct, frozen=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
-    status: tuple[str, ...] = ()
+    status: Annotated[tuple[str, ...], msgspec.Meta(description="many")] = ()
     since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     loud: bool = False
 
