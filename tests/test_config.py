@@ -54,12 +54,16 @@ def test_environment_variables_of_every_type(tmp_path: Path) -> None:
         "MODELBOX_ENGINE_MAX_STARTING": "3",
         "MODELBOX_ENGINE_LIMITS_CPU": "0.5",
         "MODELBOX_JOBS_MAX": "7",
+        "MODELBOX_ENGINE_RESTART_ON_STALL": "true",
         "MODELBOX_SERVER_STATE_DIR": str(tmp_path),
     }
     config = load_config(None, {}, environ)
     assert config.acl.allow == ("127.0.0.1", "10.0.0.0/8")
     assert (config.engine.stop_grace, config.engine.max_starting) == (0.5, 3)
     assert (config.engine.limits.cpu, config.jobs.max) == (0.5, 7)
+    assert config.engine.restart_policy.on_stall is True
+    environ["MODELBOX_ENGINE_RESTART_ON_STALL"] = "false"
+    assert load_config(None, {}, environ).engine.restart_policy.on_stall is False
 
 
 def test_the_state_directory_is_under_the_users_state_home(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def stall_after_of(job: Job, default: float) -> float:
     return default if job.options.stall_after is None else job.options.stall_after
 
 
+def ends_stalls(policy: RestartPolicy) -> bool:
+    """Whether an engine whose flow stalls is ended, for another one to be started."""
+    return policy.on_stall and policy.policy is not Restart.NEVER
+
+
 def next_restart(
     policy: RestartPolicy, job: Job, now: datetime, *, flow_at_fault: bool, chance: float = 0.0
 ) -> Retry:

@@ -53,6 +53,10 @@ def _of_attempt(event: e.Event) -> str:
             return "was found gone"
         case e.EngineStopped():
             return "was stopped"
+        case e.FlowStalled():
+            return "makes no progress"
+        case e.FlowRecovered():
+            return "goes on"
         case e.FlowSucceeded():
             return "succeeded"
     return f"had {event.type}"

@@ -10,7 +10,8 @@ from server.runner.reconcile import EngineView
 class Engine(msgspec.Struct, kw_only=True):
     """`stopping` is why we told it to stop, "" while we did not; `stalled` the same for a flow that makes no
     progress. `said_last`: it has told how its flow ended. `exited`: its process is gone. `holds_slot`: it counts
-    among those that are starting. `plan`: the one that it was given."""
+    among those that are starting. `silent_since`: the loop's time at which it began not to answer. `plan`: the one
+    that it was given."""
 
     job_id: JobId
     incarnation: int
@@ -21,6 +22,7 @@ class Engine(msgspec.Struct, kw_only=True):
     said_last: bool = False
     exited: bool = False
     holds_slot: bool = False
+    silent_since: float | None = None
     plan: str | None = None
 
     @property

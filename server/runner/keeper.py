@@ -76,7 +76,8 @@ class Keeper:
             self._follower.subscribe(self._wake_all)
             tasks.create_task(self._keep_driver_ready(), name="driver")
             self._wake_all(set(self._follower.jobs) | set(self._engines))
-            tasks.create_task(Pinger(self._recorder, self._follower, self._engines).run(), name="pings")
+            pinger = Pinger(self._recorder, self._follower, self._engines, self._config.engine)
+            tasks.create_task(pinger.run(), name="pings")
             await self._follower.follow()
 
     async def _keep_driver_ready(self) -> None:
@@ -131,6 +132,8 @@ class Keeper:
     async def _step(self, job_id: JobId) -> bool:
         """Does the next step for a job; False when there is none to do now."""
         job, engine = self._follower.jobs.get(job_id), self._engines.get(job_id)
+        if job is None:
+            self._due.pop(job_id, None)
         view = engine.view if engine else None
         action = r.reconcile(
             job, view, self._retry_in(job) if job else 0.0, self._healthy_in(job) if job else None

@@ -13,8 +13,7 @@ from server.engines.protocol import Ended, Failed, Ready, Stalled
 from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
-from server.jobs.options import Restart
-from server.jobs.restart import Retry, after_success, next_restart, policy_of
+from server.jobs.restart import Retry, after_success, ends_stalls, next_restart, policy_of
 from server.jobs.state import Job
 from server.jobs.words import Desired, Outcome
 from server.runner.engines import Engine
@@ -105,8 +104,7 @@ class Watch:
             return
         stalled = stalled_event(engine.attempt, news.stalls, datetime.now(UTC))
         await self._record(engine, stalled)
-        policy = policy_of(job, self._settings.restart_policy)
-        if policy.on_stall and policy.policy is not Restart.NEVER:
+        if ends_stalls(policy_of(job, self._settings.restart_policy)):
             log.warning("the flow stalls, ending its engine", job_id=engine.job_id, reason=stalled.reason)
             engine.stalled = f"Stalled, {stalled.reason}"
             # kindly, for requests that do not hang; what comes of it comes as news

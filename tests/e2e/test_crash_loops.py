@@ -26,17 +26,17 @@ def history(installation: Installation, job_id: str) -> list[Row]:
 
 def test_a_flow_that_crashes_again_and_again(sqlite_installation: Installation, tmp_path: Path) -> None:
     installation = sqlite_installation.start()
-    options = {"restart": {**AT_ONCE, "attempts": 30}}
+    options = {"restart": {**AT_ONCE, "attempts": 18}}
     installation.create("loops", crashing_flow(tmp_path / "units"), options=options)
     installation.wait_for("loops", "FAILED", 60)
 
     status = installation.status("loops").json()
-    assert (status["attempt"], status["failures"], status["next_retry"]) == (31, 31, None)
-    assert (status["last_exit"]["attempt"], status["last_exit"]["signal"]) == (31, signal.SIGABRT)
+    assert (status["attempt"], status["failures"], status["next_retry"]) == (19, 19, None)
+    assert (status["last_exit"]["attempt"], status["last_exit"]["signal"]) == (19, signal.SIGABRT)
     rows = history(installation, "loops")
     assert len(rows) < 40
     told = [row.data["attempts"] for row in rows if row.type == "attempts-summed-up"]
-    assert told == [7, 14]
+    assert told == [7, 2]
     assert installation.run("db", "verify").returncode == 0
 
 
@@ -96,9 +96,9 @@ def test_the_server_is_killed_again_and_again_while_a_flow_crashes(
     sqlite_installation: Installation, tmp_path: Path
 ) -> None:
     installation = sqlite_installation.start()
-    options = {"restart": {**AT_ONCE, "attempts": 24}}
+    options = {"restart": {**AT_ONCE, "attempts": 18}}
     installation.create("loops", crashing_flow(tmp_path / "units"), options=options)
-    for _ in range(3):
+    for _ in range(2):
         before = installation.status("loops").json().get("attempt", 0)
         installation.wait_until("loops", lambda status, n=before: status.get("attempt", 0) > n + 3)
         installation.kill_server()

@@ -136,6 +136,32 @@ def test_a_job_that_runs_well_after_ends_is_to_be_forgiven_them() -> None:
     assert healthy_at(POLICY, job_after(CREATED, started())) is None
 
 
+def stalled(job: Job, after_ready: float) -> Job:
+    """The job whose flow makes no progress since so long after it was ready."""
+    assert job.ready_at is not None
+    since = job.ready_at + timedelta(seconds=after_ready)
+    event = e.FlowStalled(attempt=job.attempt, reason="x", since=since, nodes=())
+    after = fold(job, recorded(job.position + 1, event))
+    assert after is not None
+    return after
+
+
+@pytest.mark.parametrize(("after_ready", "failures"), [(1, 3), (31, 1)])
+def test_a_flow_that_stalls_does_not_run_well(after_ready: float, failures: int) -> None:
+    job = stalled(crashed(2), after_ready)
+    assert healthy_at(POLICY, job) is None
+    now = job.changed_at + timedelta(hours=1)
+    assert next_restart(POLICY, job, now, flow_at_fault=True).failures == failures
+
+
+def test_a_flow_runs_well_when_its_stall_would_have_been_told() -> None:
+    job = crashed(1)
+    assert job.ready_at is not None
+    ends_stalls = RestartPolicy(on_stall=True, healthy_after=10)
+    assert healthy_at(ends_stalls, job, stall_after=60) == job.ready_at + timedelta(seconds=90)
+    assert healthy_at(RestartPolicy(healthy_after=10), job, stall_after=60) == job.ready_at + timedelta(seconds=10)
+
+
 def test_always_runs_a_flow_again_that_came_to_its_end() -> None:
     always = RestartPolicy(policy=Restart.ALWAYS, delay=3)
     job = crashed(1)

@@ -184,7 +184,9 @@ async def test_a_refused_command_leaves_what_is_left_out_alone(store: Store, url
     assert (await store.snapshot()).jobs == (job,)
 
 
-ENDS = st.sampled_from(["exit", "fail", "succeed", "lost", "stopped", "unreachable", "healthy", "adopted", "no"])
+ENDS = st.sampled_from(
+    ["exit", "fail", "succeed", "lost", "stopped", "unreachable", "healthy", "adopted", "stall", "no"]
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -201,7 +203,7 @@ def test_the_job_is_as_if_all_were_logged(ends: list[str], seconds: int) -> None
             job = job_after(appended)
             plain = _folded(plain, event, batch.now)
             assert _without_place(job) == _without_place(plain)
-            assert len(batch.loops.get(A, ())) <= 3
+            assert len(batch.loops.get(A, ())) <= 4
     _assert_log_leads_to(batch, job)
 
 
@@ -220,6 +222,10 @@ def _round(job: Job, end: str) -> Sequence[e.Event]:
         "unreachable": (e.EngineUnreachable(attempt=attempt, reason="x"), e.EngineReady(attempt=attempt)),
         "healthy": (e.EngineHealthy(attempt=attempt),),
         "adopted": (e.EngineAdopted(attempt=attempt, engine=ENGINE),),
+        "stall": (
+            e.FlowStalled(attempt=attempt, reason="x", since=job.changed_at, nodes=()),
+            *((exited,) if job.rounds % 2 else (e.FlowRecovered(attempt=attempt),)),
+        ),
         "no": (),
     }
     return (*begin, *last[end])

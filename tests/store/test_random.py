@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,27 @@ EVENTS = st.one_of(
         failures=ATTEMPTS,
         retry_at=st.none() | st.datetimes(timezones=st.timezones()),
     ),
+    st.builds(
+        e.EngineExited,
+        attempt=ATTEMPTS,
+        exit_code=st.none() | st.integers(0, 255),
+        signal=st.none(),
+        error=st.text(max_size=5),
+        failures=ATTEMPTS,
+        rounds=st.integers(1, 4),
+        retry_at=st.none() | st.datetimes(timezones=st.timezones()),
+    ),
+    st.builds(
+        e.FlowStalled,
+        attempt=ATTEMPTS,
+        reason=st.text(max_size=5),
+        since=st.datetimes(timezones=st.just(UTC)),
+        nodes=st.lists(
+            st.builds(e.StalledNode, node=st.text(max_size=3), unit=st.just("u"), reason=st.just("r")), max_size=2
+        ).map(tuple),
+    ),
+    st.builds(e.FlowRecovered, attempt=ATTEMPTS),
+    st.builds(e.EngineHealthy, attempt=ATTEMPTS),
     st.builds(e.EngineLost, attempt=ATTEMPTS, reason=st.text(max_size=5)),
     st.builds(e.EngineStopped, attempt=ATTEMPTS, reason=st.text(max_size=5)),
     st.builds(e.FlowSucceeded, attempt=ATTEMPTS),

@@ -9,6 +9,7 @@ from server.store import Store
 from tests.store.jobs import CLIENT, RUNNER, B, create, created_and_deleted, delete, query, ready, seen, started
 
 RETRY_AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+STALLED = e.FlowStalled(attempt=1, reason="node 'a' hangs", since=RETRY_AT, nodes=())
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ async def test_job_history(told: Store, url: str) -> None:
             "?",
         ),
         (e.EngineStopped(attempt=1, reason="newer file"), "was stopped", "newer file"),
+        (STALLED, "makes no progress", "node 'a' hangs"),
         (e.FlowSucceeded(attempt=1), "succeeded", ""),
     ],
 )
