@@ -1,7 +1,9 @@
 """Graph files and unit descriptions: TOML or JSON text into a flat `dotted.key -> string` map (spec 1.1, 1.2)."""
 
 import json
+import re
 from datetime import date, datetime, time
+from itertools import islice
 from typing import NoReturn
 
 import tomli
@@ -47,13 +49,14 @@ def load_toml(text: str) -> dict[str, str]:
     except RecursionError:
         raise _malformed_toml("the text is nested too deep") from None
     except tomli.TOMLDecodeError as error:
-        raise _malformed_toml(str(error)) from None
+        end = f"(at line {len(text.rstrip().splitlines())}, the end of the document)"
+        raise _malformed_toml(str(error).replace("(at end of document)", end)) from None
     except ValueError:
         raise _malformed_toml(_TOO_MANY_DIGITS) from None
     try:
         return _flatten(table)
     except _Unusable as error:
-        raise _malformed_toml(str(error)) from None
+        raise _malformed_toml(f"{error}{_line_of(error.key, text, '=')}") from None
 
 
 def load_json(text: str) -> dict[str, str]:
@@ -70,18 +73,10 @@ def load_json(text: str) -> dict[str, str]:
         raise _malformed_json(_TOO_MANY_DIGITS) from None
     if not isinstance(table, dict):
         raise _malformed_json("the text is no object")
-    return settings_of_json(table)
-
-
-def settings_of_json(table: dict[str, object]) -> dict[str, str]:
-    """The flat map of a decoded JSON object.
-
-    Raises: FlowError, as load_settings.
-    """
     try:
         return _flatten(table)
     except _Unusable as error:
-        raise _malformed_json(str(error)) from None
+        raise _malformed_json(f"{error}{_line_of(error.key, text, ':')}") from None
 
 
 def shown(text: str, limit: int = 200) -> str:
@@ -91,7 +86,20 @@ def shown(text: str, limit: int = 200) -> str:
 
 
 class _Unusable(Exception):
-    """The text is well formed, but its values cannot be settings."""
+    """The text is well formed, but its values cannot be settings. `key`: whose value it is, as far as known."""
+
+    def __init__(self, words: str, key: str = "") -> None:
+        super().__init__(words)
+        self.key = key
+
+
+def _line_of(key: str, text: str, mark: str) -> str:
+    """Where a key's value is, for a message: parsers do not tell, so only a name that occurs once is found."""
+    name = key.rpartition(".")[2]
+    if not name or "\n" not in text:
+        return ""
+    found = list(islice(re.finditer(rf"(?<![\w-]){re.escape(name)}[\"']?[ \t]*{mark}", text), 2))
+    return f" (line {text.count(chr(10), 0, found[0].start()) + 1})" if len(found) == 1 else ""
 
 
 def _flatten(table: dict[str, object]) -> dict[str, str]:
@@ -122,7 +130,7 @@ def _stored(key: str, value: object) -> str:
             return value.isoformat().replace("+00:00", "Z")
         case list():
             return LIST_SEPARATOR.join(_string(key, position, item) for position, item in enumerate(value))
-    raise _Unusable(f"key '{shown(key)}' has a value of type {type(value).__name__}")
+    raise _Unusable(f"key '{shown(key)}' has a value of type {type(value).__name__}", key)
 
 
 def _number(value: int | float) -> str:
@@ -138,7 +146,8 @@ def _string(key: str, position: int, item: object) -> str:
     kind = "null" if item is None else type(item).__name__
     raise _Unusable(
         f"array '{shown(key)}' may hold strings only, but element {position + 1} is of type {kind}: "
-        "write numbers and booleans in quotes"
+        "write numbers and booleans in quotes",
+        key,
     )
 
 

@@ -61,13 +61,14 @@ def test_any_text_in_any_format(text: str, format: str) -> None:
         compile_graph(text, format)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
         st.text(),
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
             lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
         ),
     )
 )

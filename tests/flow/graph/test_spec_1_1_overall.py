@@ -69,7 +69,8 @@ def test_1_1_malformed_toml() -> None:
     error = refused('[graph]\nformat = "graphviz')
     assert error.code is StatusCode.FAULT
     assert error.messages[0].startswith("Load config file failed, detail: ")
-    assert "at line 2, column" in str(error) or "at end of document" in str(error)
+    assert str(error).endswith("(at line 2, the end of the document)")
+    assert "(at line 2, column 3)" in str(refused("[graph]\na b = 1"))
 
 
 def test_1_1_malformed_json_in_a_string() -> None:

@@ -84,6 +84,21 @@ def test_1_2_every_element_of_an_array_must_be_a_string(text: str) -> None:
     assert "array 'a' may hold strings only, but element 1" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[x]\nb = ["1"]\na = [1]\n', " (line 3)"),
+        ('[x]\n"a" = [\n1\n]\n', " (line 2)"),
+        ("[x]\na = [1]\n[y]\na = 2\n", ""),
+        ('{"x":\n {"b": 1,\n "a" : [1]}}', " (line 3)"),
+        ('{"x": {"a": [1]}}', ""),
+    ],
+    ids=["toml", "toml-quoted", "two-such-keys", "json", "one-line"],
+)
+def test_1_2_the_line_of_an_array_is_told_where_it_is_certain(text: str, line: str) -> None:
+    assert str(refused(text)).endswith(f"write numbers and booleans in quotes{line}")
+
+
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1' + "1" * 5_000 + "}", "a = 1" + "1" * 5_000])
 def test_numbers_beyond_json_and_toml_are_refused(text: str) -> None:
     refused(text)
