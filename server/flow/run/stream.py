@@ -209,7 +209,7 @@ class Stream:
         return self.meta
 
     def go_on(self) -> None:
-        if self.rows or self.events:
+        if self.rows or self.events or self.scope.session.shut:
             self.schedule()
         elif self.continues:
             self.scope.session.waiting.add(self)

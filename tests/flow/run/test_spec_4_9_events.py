@@ -138,6 +138,26 @@ def test_4_9_a_child_stream_that_is_kept_open_ends_with_its_session(normal: bool
         assert received(io)[:1] == ["a"]
 
 
+@pytest.mark.parametrize("normal", [True, False])
+def test_4_9_a_call_under_way_at_the_shutdown_keeps_no_child_stream_open(normal: bool) -> None:
+    entered, shut = threading.Event(), threading.Event()
+
+    def process(context: DataContext) -> UnitStatusCode:
+        push(context, *texts(context))
+        entered.set()
+        assert shut.wait(5)
+        context.send_event(FlowUnitEvent())
+        return CONTINUE
+
+    with running(line("split", "glue"), unit("split", process, normal=normal, **EXPAND), glue()) as flow:
+        io = sent(flow, "a")
+        assert entered.wait(5)
+        io._feed.shutdown()
+        assert flow._thread is not None
+        flow._thread._flow._scheduler.post(shut.set)
+        assert received(io) == ["a"]
+
+
 def test_4_9_events_are_ignored_for_normal_units_and_for_stream_collapse_units() -> None:
     def sends(context: DataContext) -> UnitStatusCode:
         assert context.event() is None
