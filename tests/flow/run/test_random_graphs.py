@@ -1,5 +1,6 @@
 """Random graphs, sizes, errors and delays: the result equals a simple sequential model, and every session ends."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -299,6 +300,22 @@ def test_a_random_graph_does_what_the_model_says(part: Part, given_texts: list[l
 @given(graphs, sessions)
 def test_a_program_receives_what_the_model_says(part: Part, given_texts: list[list[str]]) -> None:
     check_as_a_program(part, given_texts)
+
+
+@examples(200)
+@given(graphs, sessions, st.integers(0, 3))
+def test_a_session_that_is_shut_down_at_any_moment_ends_and_harms_no_other(
+    part: Part, given_texts: list[list[str]], thirds_of_a_millisecond: int
+) -> None:
+    graph = Graph()
+    graph.add_output(part.build(graph, graph.add_input()))
+    done = ProgramRun(graph.plan(), given_texts)
+    time.sleep(thirds_of_a_millisecond / 3000)
+    for feed in done._feeds[::2]:
+        feed.shutdown()
+    results = done.results()
+    assert results[1::2] == [the_model(part, texts) for texts in given_texts[1::2]]
+    assert done.ended is None
 
 
 @pytest.mark.slow
