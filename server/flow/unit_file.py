@@ -138,23 +138,24 @@ class _Description:
 
     def _ports(self, direction: str) -> tuple[str, ...]:
         """The names in `[input.input1]`, `[input.input2]` and so on, which must be without gaps."""
-        prefix = f"{direction}."
-        count = len({key[len(prefix) :].partition(".")[0] for key in self._flat if key.startswith(prefix)})
-        ports: list[str] = []
-        for number in range(1, count + 1):
-            table = f"{prefix}{direction}{number}"
-            if not any(key.startswith(f"{table}.") for key in self._flat):
+        tables = self._tables(direction)
+        ports: dict[str, None] = {}
+        for number in range(1, len(tables) + 1):
+            table = f"{direction}.{direction}{number}"
+            if f"{direction}{number}" not in tables:
                 raise self._broken(table, f"the key {table} is not found in config file.")
             name = self._required(f"{table}.name")
             if name in ports:
                 raise self._broken(f"{table}.name", f"the port '{shown(name)}' is there twice")
-            ports.append(name)
-        if not ports and direction == "output" and not self._has_table("input"):
+            ports[name] = None
+        if not ports and direction == "output" and not self._tables("input"):
             raise self._broken("input", "the unit has no port: it needs [input.input1] or [output.output1]")
         return tuple(ports)
 
-    def _has_table(self, name: str) -> bool:
-        return any(key.startswith(f"{name}.") for key in self._flat)
+    def _tables(self, name: str) -> set[str]:
+        """The names of the tables, and keys, in a table."""
+        prefix = f"{name}."
+        return {key[len(prefix) :].partition(".")[0] for key in self._flat if key.startswith(prefix)}
 
     def _version(self) -> str:
         version = self._required("base.version")
@@ -166,8 +167,7 @@ class _Description:
         group = self._flat.get("base.group_type", "")
         if not group or _GROUP.fullmatch(group):
             return group
-        words = "'%s' is not of the form Group or Group/Subgroup, and is ignored"
-        log.warning(f"%s, key 'base.group_type': {words}", self._path, shown(group))
+        self._warn("group_type", group, "is not of the form Group or Group/Subgroup, and is ignored")
         return ""
 
     def _config(self) -> dict[str, str]:
@@ -175,10 +175,19 @@ class _Description:
         return {key[len(prefix) :]: value for key, value in self._flat.items() if key.startswith(prefix)}
 
     def _bool(self, key: str, default: bool) -> bool:
+        text = self._flat.get(f"base.{key}")
+        if text is not None and values.parse_bool(text) is None:
+            self._warn(key, text, f"is neither true nor false, and counts as {str(default).lower()}")
         return values.get_bool(self._flat, f"base.{key}", default)
 
     def _batch_size(self, key: str, default: int, least: int) -> int:
+        text = self._flat.get(f"base.{key}")
+        if text is not None and values.parse_int(text, values.INT32) is None:
+            self._warn(key, text, f"is no number, and counts as {default}")
         return max(values.get_int(self._flat, f"base.{key}", default, values.INT32), least)
+
+    def _warn(self, key: str, value: str, words: str) -> None:
+        log.warning("%s, key 'base.%s': '%s' %s", self._path, key, shown(value), words)
 
     def _required(self, key: str) -> str:
         value = self._flat.get(key, "")

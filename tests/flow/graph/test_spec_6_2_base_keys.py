@@ -143,9 +143,20 @@ def test_6_2_ports_that_are_refused(tmp_path: Path, ports: str, key: str) -> Non
     assert [problem.key for problem in scan(tmp_path).problems] == [key]
 
 
-def test_6_2_a_group_that_is_ignored_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    read(tmp_path, describe(group_type='"image"'))
-    assert f"{tmp_path}/u.toml, key 'base.group_type': 'image' is not of the form" in caplog.text
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("group_type", "image", "is not of the form Group or Group/Subgroup, and is ignored"),
+        ("stream", "yes", "is neither true nor false, and counts as true"),
+        ("max_batch_size", "8 or so", "is no number, and counts as 1"),
+    ],
+)
+def test_6_2_values_that_do_not_convert_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, key: str, value: str, words: str
+) -> None:
+    """Deviation: ModelBox names neither the file nor what the value counts as."""
+    read(tmp_path, describe(**{key: f'"{value}"'}))
+    assert f"{tmp_path}/u.toml, key 'base.{key}': '{value}' {words}" in caplog.text
 
 
 @pytest.mark.parametrize(
