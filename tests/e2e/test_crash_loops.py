@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from server.failpoints import VARIABLE, Action, Failpoint, arm, has_fired
 from tests.e2e.test_flow_ends import flow, units_in
 from tests.history import Row, read_history
 from tests.installation import Installation, echo_flow, free_port
@@ -89,6 +90,42 @@ def test_everything_is_killed_in_a_round_that_is_not_in_the_log(sqlite_installat
     assert "gone" in status["last_exit"]["message"]
     assert len(installation.engines()["loops"]) == 1
     assert installation.delete("loops").status_code == 204
+    assert installation.run("db", "verify").returncode == 0
+
+
+IN_A_ROUND = (
+    Failpoint.RUNNER_TOOK_NEWS,
+    Failpoint.RUNNER_BEFORE_START,
+    Failpoint.RUNNER_ENGINE_STARTED,
+    Failpoint.RUNNER_RECORDED,
+    Failpoint.STORE_BEFORE_COMMIT,
+    Failpoint.STORE_AFTER_COMMIT,
+)
+
+
+def test_the_runner_dies_at_each_step_of_such_rounds(sqlite_installation: Installation, tmp_path: Path) -> None:
+    installation = sqlite_installation
+    armoury = tmp_path / "failpoints"
+    armoury.mkdir()
+    installation.environ[VARIABLE] = str(armoury)
+    installation.start()
+    created = installation.create("loops", echo_flow(free_port()), options={"restart": AT_ONCE})
+    assert created.status_code == 201
+    to_a_round_left_out(installation, "loops")
+    for point in IN_A_ROUND:
+        before = installation.status("loops").json()["attempt"]
+        arm(armoury, point, Action.CRASH, process="runner")
+        (pid,) = installation.engines()["loops"]
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while not has_fired(armoury, point):
+            assert time.monotonic() < deadline, point
+            assert len(installation.engines().get("loops", [])) <= 1
+        installation.wait_until(
+            "loops", lambda status, n=before: status["job_status"] == "RUNNING" and status["attempt"] > n
+        )
+        (now,) = installation.engines()["loops"]
+        assert now != pid
     assert installation.run("db", "verify").returncode == 0
 
 

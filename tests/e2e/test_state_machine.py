@@ -1,5 +1,8 @@
-"""Hypothesis drives create, delete, status, list and restart against a simple model of what should be there."""
+"""Hypothesis drives create, delete, status, list, policies, crashes, kills and restarts against a simple model of
+what should be there."""
 
+import os
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -14,11 +17,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.chaos.monkey import part_of
 from tests.e2e.test_first_flow import ask
+from tests.e2e.test_flow_ends import flow, units_in
+from tests.history import Row, read_history
 from tests.installation import Installation, bad_flow, echo_flow
 from tests.postgres import Postgres
 
 IDS = st.sampled_from(["aa", "bb", "cc", "dd"])
+POLICIES = st.sampled_from(["never", "on-failure", "always"])
 
 
 class JobServer(RuleBasedStateMachine):
@@ -31,16 +38,49 @@ class JobServer(RuleBasedStateMachine):
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.server = Installation(Path(self.folder.name) / "state", self.new_database()).start()
+        self.units = units_in(Path(self.folder.name) / "units")
         self.model: dict[str, str] = {}
+        self.policies: dict[str, str] = {}
 
-    @rule(job_id=IDS)
-    def create(self, job_id: str) -> None:
-        answer = self.server.create(job_id, echo_flow(self.server.flow_port, f"/{job_id}"))
+    @rule(job_id=IDS, policy=POLICIES)
+    def create(self, job_id: str, policy: str) -> None:
+        options = {"restart": {"policy": policy, "delay": 0, "delay_max": 0}}
+        answer = self.server.create(job_id, echo_flow(self.server.flow_port, f"/{job_id}"), options=options)
         if job_id in self.model:
             assert answer.json()["error_code"] == "MODELBOX_005"
         else:
             assert answer.status_code == 201, answer.text
             self.model[job_id] = "RUNNING"
+            self.policies[job_id] = policy
+
+    @rule(job_id=IDS, attempts=st.integers(1, 2))
+    def create_what_crashes(self, job_id: str, attempts: int) -> None:
+        if job_id in self.model:
+            return
+        options = {"restart": {"attempts": attempts, "delay": 0}}
+        answer = self.server.create(job_id, flow(self.units, ", crashes=true"), options=options)
+        assert answer.status_code in (201, 400), answer.text
+        self.server.wait_for(job_id, "FAILED")
+        status = self.server.status(job_id).json()
+        assert (status["attempt"], status["last_exit"]["signal"]) == (attempts + 1, signal.SIGABRT)
+        self.model[job_id] = "FAILED"
+
+    @rule(job_id=IDS, times=st.sampled_from([1, 1, 2, 11]))
+    def crash(self, job_id: str, times: int) -> None:
+        """kill -9 of its engine, perhaps so often that the log does not have each time."""
+        for _ in range(times if self.model.get(job_id) == "RUNNING" else 0):
+            attempt = self.server.status(job_id).json().get("attempt", 1)
+            (pid,) = self.server.engines()[job_id]
+            os.kill(pid, signal.SIGKILL)
+            if self.policies[job_id] == "never":
+                self.model[job_id] = "FAILED"
+                self.server.wait_for(job_id, "FAILED")
+                break
+            self.server.wait_until(
+                job_id,
+                lambda status, n=attempt: status["job_status"] == "RUNNING" and status.get("attempt", 1) > n,
+            )
+            assert self.server.status(job_id).json()["last_exit"]["signal"] == signal.SIGKILL
 
     @rule(job_id=IDS)
     def create_bad(self, job_id: str) -> None:
@@ -76,6 +116,43 @@ class JobServer(RuleBasedStateMachine):
         self.server.kill_server()
         self.server.start()
         assert self.server.engines() == engines
+
+    @rule(part=st.sampled_from(["runner", "api", "host"]))
+    def kill_a_part(self, part: str) -> None:
+        engines, elections = self.server.engines(), len(self.elections())
+        for pid, title in self.server.processes().items():
+            if part_of(title) == part:
+                os.kill(pid, signal.SIGKILL)
+        if part == "runner":
+            deadline = time.monotonic() + 20
+            while not self.all_adopted(elections):
+                assert time.monotonic() < deadline, self.server.output()
+                time.sleep(0.02)
+        self.server.wait_until_serving()
+        assert self.server.engines() == engines
+
+    def history(self) -> list[Row]:
+        return read_history(self.server.database_url or self.server.state_dir / "modelbox.db")
+
+    def elections(self) -> list[int]:
+        return [row.position for row in self.history() if row.type == "leader-elected"]
+
+    def all_adopted(self, before: int) -> bool:
+        """Whether there is a new leader, after so many, and it has taken over what runs."""
+        elections = self.elections()
+        if len(elections) == before:
+            return False
+        adopted = {row.job_id for row in self.history()[elections[-1] :] if row.type == "engine-adopted"}
+        return adopted == {job_id for job_id, word in self.model.items() if word == "RUNNING"}
+
+    @rule()
+    def stop_all(self) -> None:
+        """Ctrl-C ends the engines too; the jobs are back with the next server."""
+        self.server.stop(signal.SIGINT)
+        assert self.server.engines() == {}
+        self.server.start()
+        for job_id, word in self.model.items():
+            self.server.wait_for(job_id, word)
 
     @rule()
     def kill_everything(self) -> None:
