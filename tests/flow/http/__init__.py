@@ -8,5 +8,5 @@
 | 429, 408 | `test_spec_7_3_options` |
 | httpserver_async | `test_spec_7_3_async` |
 | httpserver_sync_reply | `test_spec_7_3_reply` |
-| C.11 HTTP | all of these |
+| C.11 HTTP | `test_spec_appendix_c_item_11` |
 """

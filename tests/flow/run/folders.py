@@ -26,7 +26,7 @@ class UnitFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, name: str, body: str, inputs: str = "in_1", outputs: str = "out_1", **base: bool) -> None:
+    def add(self, name: str, body: str, inputs: str = "in_1", outputs: str = "out_1", **base: object) -> None:
         """`body`: the methods of its class. `base`: further keys of its description."""
         folder = self.folder / name
         folder.mkdir()
@@ -40,16 +40,22 @@ class UnitFolder:
                 lines += [f"[{direction}.{direction}{number}]", f'name = "{port}"', 'type = "string"']
         (folder / f"{name}.toml").write_text("\n".join(lines))
 
-    def add_each(self, name: str, result: str, condition: str = "True", **base: bool) -> None:
+    def add_each(self, name: str, result: str, condition: str = "True", **base: object) -> None:
         """A unit that gives `result`, an expression, for each input buffer `b` for which `condition` holds."""
         self.add(name, EACH.format(condition, result), **base)
 
-    def flow(self, dot: str) -> Flow:
+    def built(self, dot: str) -> Flow:
+        """Opened, but not running yet: what is sent waits."""
         flow = Flow()
         graph = f"[graph]\nformat = 'graphviz'\ngraphconf = '''digraph g {{ {dot} }}'''"
         assert flow.init("g", f"[driver]\ndir = '{self.folder}'\n{graph}")
-        status = flow.start_run()
+        status = flow.build()
         assert status, status.wrap_errormsgs()
+        return flow
+
+    def flow(self, dot: str) -> Flow:
+        flow = self.built(dot)
+        assert flow.run_async()
         return flow
 
     def results(self, dot: str, *items: object) -> list[str]:

@@ -91,7 +91,7 @@ def test_4_7_need_check_output_verifies_expand_units_too(normal: bool) -> None:
     assert ending_of(dot, units, "a") == CODES.STATUS_STOP
 
 
-def test_4_7_and_3_4_unverified_differences_end_the_flow_where_they_meet() -> None:
+def test_4_7_unverified_differences_end_the_flow_where_they_meet() -> None:
     ending = ending_of(*two_ports(""), "a")
     assert ending == CODES.STATUS_FAULT
     assert "missmatch" in ending.errormsg()

@@ -1,4 +1,4 @@
-"""Spec 4.9: events. The pattern for a producer: sdk/test_appendix_a; what an event call gets: test_spec_4_5."""
+"""Spec 4.9: events. A producer: sdk/test_spec_appendix_a; what an event call gets: test_spec_4_5."""
 
 import threading
 
