@@ -1,13 +1,14 @@
 """DOT text into nodes and edges: subgraphs flattened, defaults applied by their scope (spec 2.1, 2.4)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from server.flow.graph.dot_diagnosis import diagnose
 from server.flow.graph.dot_grammar import MAX_FORMS_WORDS, Form, NotDot, form_of, parse_form
+from server.flow.graph.dot_lists import with_lists
 from server.flow.graph.dot_statements import Body, Statement, read_statements
-from server.flow.graph.dot_tokens import DotText
+from server.flow.graph.dot_tokens import DotText, Token
 from server.flow.status import FlowError, StatusCode
 
 MAX_EDGES = 100_000
@@ -56,6 +57,10 @@ def read_dot(text: str) -> DotGraph:
     return graph
 
 
+_End = tuple[str, str]
+"""A node and its port."""
+
+
 class _Scope:
     """Defaults and members of one graph or subgraph. A subgraph sees its parent's defaults through its own."""
 
@@ -102,16 +107,19 @@ class _Reader:
 
     def read(self, body: Body, scope: _Scope) -> None:
         for statement in body.statements:
-            form = self._parse(statement)
-            match form.kind:
-                case "assign":
-                    self._set_defaults("graph", self._pairs(statement, form), scope)
-                case "default":
-                    self._set_defaults(statement.tokens[0].kind, self._pairs(statement, form), scope)
-                case "node":
-                    self._node(statement, form, scope)
-                case "edge":
-                    self._edges(statement, form, scope)
+            self._statement(with_lists(statement) if statement.has_list else statement, scope)
+
+    def _statement(self, statement: Statement, scope: _Scope) -> None:
+        form = self._parse(statement)
+        match form.kind:
+            case "assign":
+                self._set_defaults("graph", self._pairs(statement, form), scope)
+            case "default":
+                self._set_defaults(statement.tokens[0].kind, self._pairs(statement, form), scope)
+            case "node":
+                self._node(statement, form, scope)
+            case "edge":
+                self._edges(statement, form, scope)
 
     def _parse(self, statement: Statement) -> Form:
         form = form_of(statement.tokens)
@@ -137,55 +145,60 @@ class _Reader:
 
     def _node(self, statement: Statement, form: Form, scope: _Scope) -> None:
         operand = form.operands[0]
-        self._operand(statement, operand, scope)
-        if operand[0] not in statement.bodies:
-            token = statement.tokens[operand[0]]
+        ends = self._operand(statement, operand, scope)
+        if operand[0] in statement.bodies:
+            return
+        listed = statement.lists.get(operand[0])
+        names = [each.name for each in listed] if listed else [statement.tokens[operand[0]]]
+        attributes = self._pairs(statement, form)
+        self._count(statement, len(attributes) * len(ends))
+        for token in names:
             node = self._graph.nodes[token.text]
-            node.attributes.update(self._pairs(statement, form))
+            node.attributes.update(attributes)
             if not node.is_declared:
                 node.is_declared = True
                 node.line = self._source.line(token.offset)
 
-    def _operand(self, statement: Statement, operand: tuple[int, ...], scope: _Scope) -> Collection[str]:
-        """The nodes that an operand names, created where they are new."""
+    def _operand(self, statement: Statement, operand: tuple[int, ...], scope: _Scope) -> Sequence[_End]:
+        """The nodes that an operand names, created where they are new, each with its port."""
         body = statement.bodies.get(operand[0])
         if body is not None:
             inner = scope.child(body.name)
             self.read(body, inner)
-            return inner.members
+            return [(name, "") for name in inner.members]
+        listed = statement.lists.get(operand[0])
+        if listed is not None:
+            return [(self._named(statement, node.name, scope), node.port) for node in listed]
         token = statement.tokens[operand[0]]
+        port = ":".join(statement.tokens[index].text for index in operand[1:])
+        return [(self._named(statement, token, scope), port)]
+
+    def _named(self, statement: Statement, token: Token, scope: _Scope) -> str:
         if token.text not in self._graph.nodes:
             defaults = scope.defaults("node")
             self._count(statement, len(defaults) + 1)
             line = self._source.line(token.offset)
             self._graph.nodes[token.text] = DotNode(token.text, line, defaults)
         scope.add(token.text)
-        return [token.text]
+        return token.text
 
     def _edges(self, statement: Statement, form: Form, scope: _Scope) -> None:
-        ends = [
-            (self._operand(statement, operand, scope), self._port(statement, operand)) for operand in form.operands
-        ]
+        ends = [self._operand(statement, operand, scope) for operand in form.operands]
         explicit = self._pairs(statement, form)
         default_tail, default_head = scope.default("edge", "tailport"), scope.default("edge", "headport")
         line = self._source.line(statement.tokens[0].offset)
-        for source, target, source_port, target_port in self._pairs_of_ends(statement, ends):
+        for (source, source_port), (target, target_port) in self._pairs_of_ends(statement, ends):
             tail = explicit.get("tailport", source_port or default_tail)
             head = explicit.get("headport", target_port or default_head)
             self._graph.edges.append(DotEdge(source, tail, target, head, line))
 
-    def _pairs_of_ends(
-        self, statement: Statement, ends: list[tuple[Collection[str], str]]
-    ) -> Iterator[tuple[str, str, str, str]]:
-        for (sources, source_port), (targets, target_port) in pairwise(ends):
+    def _pairs_of_ends(self, statement: Statement, ends: list[Sequence[_End]]) -> Iterator[tuple[_End, _End]]:
+        for sources, targets in pairwise(ends):
             if len(self._graph.edges) + len(sources) * len(targets) > MAX_EDGES:
                 raise self._too_much(statement, f"more than {MAX_EDGES} edges")
             for source in sources:
                 for target in targets:
-                    yield source, target, source_port, target_port
-
-    def _port(self, statement: Statement, operand: tuple[int, ...]) -> str:
-        return ":".join(statement.tokens[index].text for index in operand[1:])
+                    yield source, target
 
     def _count(self, statement: Statement, attributes: int) -> None:
         self._attributes += attributes

@@ -25,14 +25,23 @@ class Body:
     statements: list["Statement"] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedNode:
+    name: Token
+    port: str
+
+
 @dataclass(slots=True)
 class Statement:
     """The tokens of one statement, without the `end` that follows. A nested body is one token of kind `body`,
-    and `bodies` holds it by the token's index."""
+    and `bodies` holds it by the token's index. A list of nodes is such a token too, and `lists` holds it, once
+    `has_list` (there is a comma outside of attributes) was looked after."""
 
     tokens: list[Token] = field(default_factory=list)
     bodies: dict[int, Body] = field(default_factory=dict)
+    lists: dict[int, list[ListedNode]] = field(default_factory=dict)
     end: Token = field(default_factory=lambda: Token("end", "", 0))
+    has_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class _Reader:
                 elif token.kind == "[":
                     self._attributes(token, statements[-1])
                 else:
+                    statements[-1].has_list |= token.kind == ","
                     self._append(statements[-1], token)
 
     def _open(self, token: Token, statement: Statement, depth: int) -> Body:

@@ -87,6 +87,17 @@ def test_2_1_a_node_declared_twice_is_one_node() -> None:
     assert (graph.nodes["a"].line, len(graph.nodes)) == (1, 2)
 
 
+def test_2_1_a_list_of_nodes_is_a_statement_for_each_of_them() -> None:
+    graph = read_dot("digraph {\n a, b,\n c [x=1] node [y=2] d, a [z=3] }")
+    assert {name: node.attributes for name, node in graph.nodes.items()} == {
+        "a": {"x": "1", "z": "3"},
+        "b": {"x": "1"},
+        "c": {"x": "1"},
+        "d": {"y": "2", "z": "3"},
+    }
+    assert [node.line for node in graph.nodes.values()] == [2, 2, 3, 3]
+
+
 def test_2_1_quoted_and_plain_spelling_name_the_same_node() -> None:
     assert len(read_dot('digraph { a; "a"; <a>; "a" -> a:o }').nodes) == 1
 

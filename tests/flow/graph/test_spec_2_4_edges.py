@@ -31,6 +31,14 @@ def test_2_4_ports_of_edges(text: str, expected: str) -> None:
     assert edge_texts(read_dot(f"digraph {{ {text} }}")) == [expected]
 
 
+def test_2_4_lists_of_nodes_as_ends_have_a_port_each() -> None:
+    graph = read_dot('digraph { a:o, b -> c:i, "d":j -> {e f} }')
+    assert edge_texts(graph) == [
+        *("a:o->c:i", "a:o->d:j", "b:->c:i", "b:->d:j"),
+        *("c:i->e:", "c:i->f:", "d:j->e:", "d:j->f:"),
+    ]
+
+
 def test_2_4_in_a_chain_the_middle_has_one_port_for_both_edges() -> None:
     assert edge_texts(read_dot("digraph { a:o -> b:p -> c:i }")) == ["a:o->b:p", "b:p->c:i"]
 

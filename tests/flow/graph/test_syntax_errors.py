@@ -17,6 +17,11 @@ from tests.flow.graph.helpers import refusal
         ("digraph {", (1, 10), "expected '}', found the end of the text"),
         ("digraph {\n a [x=]}", (2, 7), "expected a value (a name, a number or a quoted string), found ']'"),
         ("digraph {\n a [x]}", (2, 6), "expected '=' and a value, found ']'"),
+        ("digraph { a, }", (1, 12), "expected the end of the statement"),
+        ("digraph { a, {b} }", (1, 12), "expected the end of the statement"),
+        ("digraph { a=b, c=d }", (1, 14), "expected the end of the statement"),
+        ("digraph { a -> , b }", (1, 16), "expected a node name or a subgraph after the arrow, found ','"),
+        ("digraph { a, b -> }", (1, 19), "expected a node name or a subgraph after the arrow, found '}'"),
         ("digraph { a [,] }", (1, 14), "expected an attribute name or ']', found ','"),
         ("digraph { a [x=1 }", (1, 18), "expected ']' for the '[' in line 1, found '}'"),
         ("digraph { a [x=http://y] }", (1, 27), "expected ']' for the '[' in line 1, found the end of the text"),
@@ -80,6 +85,14 @@ def test_the_error_of_a_graph_file_is_a_fault_without_other_steps() -> None:
             + " ".join(f"b{i}" for i in range(400))
             + "}}",
             id="too-many-edges",
+        ),
+        pytest.param(
+            "digraph {"
+            + ",".join(f"a{i}" for i in range(400))
+            + "->"
+            + ",".join(f"b{i}" for i in range(400))
+            + "}",
+            id="too-many-edges-of-lists",
         ),
         pytest.param(
             "digraph {"
