@@ -114,7 +114,9 @@ def _tables() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("epoch", BIG),
         sa.Column("recorded_at", TIME, nullable=False),
+        sa.Column("mark", BIG, nullable=False),
     )
+    op.create_index("loop_event_by_mark", "loop_event", ["mark"])
     op.create_table(
         "graph",
         sa.Column("digest", sa.Text, primary_key=True),

@@ -212,7 +212,7 @@ def _loop_rows(batch: Batch) -> list[Values]:
     for job_id in batch.looped:
         job = batch.jobs[job_id]
         if job is not None:
-            rows += loop_values(job, batch.loops[job_id])
+            rows += loop_values(job, batch.loops[job_id], batch.head.left_out)
     return rows
 
 

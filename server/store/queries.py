@@ -91,7 +91,7 @@ def changes_since(connection: sa.Connection, position: Position, left_out: int =
     changed = sa.select(JOB).where(JOB.c.position > position)
     jobs = tuple(job_of(row) for row in connection.execute(changed))
     if left_out_now > left_out:
-        looping = sa.select(LOOP_EVENT.c.job_id)
+        looping = sa.select(LOOP_EVENT.c.job_id).where(LOOP_EVENT.c.mark > left_out)
         others = sa.select(JOB).where(JOB.c.job_id.in_(looping), JOB.c.position <= position)
         jobs += tuple(job_of(row) for row in connection.execute(others))
     deleted = sa.select(EVENT.c.job_id).where(EVENT.c.position > position, EVENT.c.type == JobDeleted.type)

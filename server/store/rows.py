@@ -115,7 +115,7 @@ def recorded_of(row: Sequence[Any]) -> Recorded:
     )
 
 
-def loop_values(job: Job, left_out: Sequence[Recorded]) -> list[Values]:
+def loop_values(job: Job, left_out: Sequence[Recorded], mark: int) -> list[Values]:
     """The rows of what is left out of the log about `job`."""
     first = job.left_out - len(left_out) + 1
     return [
@@ -131,6 +131,7 @@ def loop_values(job: Job, left_out: Sequence[Recorded]) -> list[Values]:
             "actor": one.actor,
             "epoch": one.epoch,
             "recorded_at": one.recorded_at,
+            "mark": mark,
         }
         for number, one in enumerate(left_out, first)
     ]
@@ -138,7 +139,7 @@ def loop_values(job: Job, left_out: Sequence[Recorded]) -> list[Values]:
 
 def left_out_of(row: Sequence[Any]) -> tuple[int, Recorded]:
     """A row with the columns of `loop_event`, in their order: its number, and the event."""
-    job_id, number, incarnation, version, position, kind, schema_version, data, actor, epoch, at = row
+    job_id, number, incarnation, version, position, kind, schema_version, data, actor, epoch, at, _mark = row
     recorded = recorded_of(
         (position, job_id, incarnation, version, kind, schema_version, data, actor, "", None, epoch, at)
     )

@@ -103,9 +103,11 @@ LOOP_EVENT = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("epoch", sa.BigInteger),
     sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("mark", sa.BigInteger, nullable=False),
+    sa.Index("loop_event_by_mark", "mark"),
 )
 """What is left out of the log, see jobs/crash_loop. `version` and `position` are those of the job's last event in
-the log, `number` counts from there."""
+the log, `number` counts from there. `mark` is log_head.left_out as the transaction that wrote the row left it."""
 
 GRAPH = sa.Table(
     "graph",
