@@ -75,6 +75,7 @@ class Installation:
         self.state_dir = state_dir
         self.database_url = database_url
         self.options = list(options)
+        self.wrapper: list[str] = []  # a command that runs `serve`
         self.environ: dict[str, str] = {}  # on top of what is inherited
         self.port = free_port()
         self.flow_port = free_port()  # for flows that share one
@@ -91,7 +92,7 @@ class Installation:
 
     def start(self) -> "Installation":
         """Starts `serve` and returns when the API answers."""
-        argv = [*self.command("serve"), "--port", str(self.port), *self.options]
+        argv = [*self.wrapper, *self.command("serve"), "--port", str(self.port), *self.options]
         with (self.state_dir.parent / f"{self.state_dir.name}.out").open("ab") as out:
             self.process = subprocess.Popen(argv, stdout=out, stderr=out, env=self._environ())
         self.wait_until_serving()

@@ -41,6 +41,7 @@ def run_engine(
         incarnation=spec.incarnation,
         attempt=spec.attempt,
         epoch=spec.epoch,
+        log=spec.log,
         identity=identity_of(os.getpid(), run_dir.path),
         rations=rations,
     )

@@ -18,7 +18,7 @@ from server.engines.deaths import BIRTH_FAILED, Child, Deaths
 from server.engines.identity import identity_of, is_alive, kill_session
 from server.engines.protocol import EngineHead, EngineSpec, Exit, Refusal, Refused, Started
 from server.engines.rations import LOOK_SECONDS, Excess, Rations
-from server.engines.records import forget_end, read_head, read_head_file, take_lock
+from server.engines.records import forget_end, newest_epoch, note_epoch, read_head, read_head_file, take_lock
 from server.engines.rundir import RunDir, listen_unix
 from server.engines.tree import signal_tree
 from server.failpoints import Failpoint, hit, io_error
@@ -47,7 +47,6 @@ class Children:
         self._exits: dict[str, Exit] = {}
         self._rations = Rations()
         self._excesses: dict[int, Excess] = {}
-        self._epoch = 0
         self._deaths = Deaths(run_dir)
         for path in run_dir.engines.glob("*.lock"):
             self._inherit(path)
@@ -60,9 +59,10 @@ class Children:
 
     def start(self, spec: EngineSpec) -> Started | Refused:
         """Forks the engine of `spec`. The same attempt again is answered as before."""
-        if spec.epoch < self._epoch:
-            return Refused(reason=f"a runner of epoch {self._epoch} has taken over", kind=Refusal.OLD_EPOCH)
-        self._epoch = spec.epoch
+        newest = newest_epoch(self._run_dir, spec.log)
+        if spec.epoch < newest:
+            return Refused(reason=f"a runner of epoch {newest} has taken over", kind=Refusal.OLD_EPOCH)
+        note_epoch(self._run_dir, spec.log, spec.epoch)
         self.reap()
         lock = self._take_lock(spec)
         if not isinstance(lock, int):
@@ -119,6 +119,7 @@ class Children:
             incarnation=spec.incarnation,
             attempt=spec.attempt,
             epoch=spec.epoch,
+            log=spec.log,
             identity=identity,
             rations=rations,
         )

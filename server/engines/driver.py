@@ -92,7 +92,7 @@ class EngineHandle(Protocol):
         """
 
     async def kill(self) -> None:
-        """Ends the engine and all that it started, at once. Idempotent."""
+        """Ends the engine and all that it started, at once. Idempotent. Raises: EngineFenced."""
 
     async def ping(self, timeout: float) -> bool:
         """Whether the engine answers within `timeout` seconds."""
@@ -130,7 +130,8 @@ class EngineDriver(Protocol):
         became of it). None when there is neither. Idempotent. Called by a new leader, for each job, before it
         starts anything; the caller compares `hello.head` with what it wants, and stops what it does not want.
         An engine that does not answer is handed out too (`hello.state` is SILENT). `known` is the engine that the
-        log knows: it may be at home in another installation on this machine, whose runner led before.
+        log knows: it may be at home in another installation on this machine, whose runner led before. An engine
+        that another log asked for (the database was replaced) comes with incarnation 0, which is no job's.
 
         Raises: EngineFenced, when the engine knows a newer epoch.
         """

@@ -77,7 +77,7 @@ class Engine:
         self._run_dir = run_dir
         self._runtime = runtime
         self._born_at = born_at
-        self._epoch = spec.epoch
+        self._log, self._epoch = spec.log, spec.epoch
         self._state = EngineState.STARTING
         self._flow: RunningFlow | None = None
         self._news: Ready | Failed | Ended | None = None
@@ -221,6 +221,9 @@ class Engine:
         flow = self._flow
         return Counted(nodes=flow.counters(), stalls=flow.stalls(), status=flow.scheduler_status())
 
+    def _is_fenced(self, log: str, epoch: int) -> bool:
+        return log == self._log and epoch < self._epoch
+
     def _answer(self, request: EngineRequest) -> Reply:
         match request:
             case Ping():
@@ -230,13 +233,13 @@ class Engine:
             case HandOverListeners():
                 endpoints, descriptors = self._listeners.held()
                 return Listening(job_id=self._head.job_id, endpoints=endpoints), descriptors
-            case Adopt(epoch=epoch) | Stop(epoch=epoch) if epoch < self._epoch:
+            case Adopt(epoch=epoch, log=name) | Stop(epoch=epoch, log=name) if self._is_fenced(name, epoch):
                 return Fenced(epoch=self._epoch), ()
-            case Adopt(epoch=epoch):
-                self._epoch = epoch
+            case Adopt(epoch=epoch, log=name):
+                self._log, self._epoch = name, epoch
                 return Adopted(), ()
-            case Stop(epoch=epoch, grace=grace):
-                self._epoch = epoch
+            case Stop(epoch=epoch, log=name, grace=grace):
+                self._log, self._epoch = name, epoch
                 self._request_stop(grace)
                 return Stopping(), ()
 

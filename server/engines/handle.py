@@ -24,7 +24,7 @@ from server.engines.protocol import (
     Stalled,
     Stop,
 )
-from server.engines.records import forget_end, read_end
+from server.engines.records import forget_end, newest_epoch, read_end
 from server.engines.rundir import RunDir
 from server.engines.tree import signal_tree
 from server.jobs.events import EngineIdentity
@@ -47,11 +47,11 @@ _UNREACHABLE = (OSError, ProtocolError)
 
 
 class LocalHandle:
-    def __init__(self, run_dir: RunDir, link: HostLink, hello: Hello, epoch: int) -> None:
+    def __init__(self, run_dir: RunDir, link: HostLink, hello: Hello, log: str, epoch: int) -> None:
         self.hello = hello
         self._run_dir = run_dir
         self._link = link
-        self._epoch = epoch
+        self._log, self._epoch = log, epoch
         self._socket = run_dir.of_engine(hello.head.job_id, "sock")
         self._news: Queue[EngineNews] = Queue()
         self._was_ready = False
@@ -133,22 +133,33 @@ class LocalHandle:
             return
         begun = asyncio.get_running_loop().time()
         try:
-            _, answer = await ask(self._socket, Stop(grace=grace, epoch=self._epoch), _STOP_ANSWER_WITHIN)
+            _, answer = await ask(
+                self._socket, Stop(grace=grace, epoch=self._epoch, log=self._log), _STOP_ANSWER_WITHIN
+            )
         except _UNREACHABLE:
             # too busy for its socket, it may still take a signal
+            self._check_epoch()
             signal(self.identity, signals.SIGTERM)
         else:
             if isinstance(answer, Fenced):
                 raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
         if await self._gone_within(begun + grace + _STOP_MARGIN - asyncio.get_running_loop().time()):
             return
+        self._check_epoch()
         await asyncio.to_thread(signal_tree, self.identity, signals.SIGTERM)
         if not await self._gone_within(_TERM_SECONDS):
             await self.kill()
 
     async def kill(self) -> None:
+        self._check_epoch()
         await asyncio.to_thread(signal_tree, self.identity, signals.SIGKILL)
         await self._gone_within(_KILL_WITHIN)
+
+    def _check_epoch(self) -> None:
+        """An engine that does not answer cannot say that a newer leader has taken over. Raises: EngineFenced."""
+        newest = newest_epoch(self._run_dir, self._log)
+        if newest > self._epoch:
+            raise EngineFenced(f"a runner of epoch {newest} is at work here")
 
     async def _gone_within(self, timeout: float) -> bool:
         done, _ = await asyncio.wait((self._gone,), timeout=timeout)

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from server.engines.conversation import ask
 from server.engines.driver import EngineFenced, EngineHostGone, EngineRefused
 from server.engines.handle import LocalHandle
@@ -29,10 +31,13 @@ from server.engines.protocol import (
     Start,
     Started,
 )
-from server.engines.records import read_end, read_head, read_head_file
+from server.engines.records import newest_epoch, note_epoch, read_end, read_head, read_head_file
 from server.engines.rundir import RunDir, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME
 from server.jobs.events import EngineIdentity
+
+NO_JOB = 0
+"""No job's incarnation."""
 
 _ENGINE_ANSWERS_WITHIN = 2.0
 _LISTED_AT_ONCE = 64
@@ -41,11 +46,12 @@ _LISTED_AT_ONCE = 64
 class LocalDriver:
     """One per runner and state directory. Starts the engine host when it is first needed, or needed again."""
 
-    def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME, cgroup: str = "") -> None:
-        """`cgroup` as `engine.cgroup` in the configuration; for a host that this driver starts."""
+    def __init__(self, state_dir: Path, runtime: str = DEFAULT_RUNTIME, cgroup: str = "", log: str = "") -> None:
+        """`cgroup` as `engine.cgroup` in the configuration, for a host that this driver starts; `log` names the
+        event log on whose behalf it works."""
         raise_descriptor_limit()
         self._run_dir = RunDir(state_dir)
-        self._runtime, self._cgroup = runtime, cgroup
+        self._runtime, self._cgroup, self._log = runtime, cgroup, log
         self._link = HostLink(self._run_dir, runtime, cgroup)
         self._handles: list[LocalHandle] = []
         self._neighbours: dict[str, LocalDriver] = {}
@@ -57,7 +63,7 @@ class LocalDriver:
 
     async def start(self, spec: EngineSpec) -> LocalHandle:
         await self._leave_next_door(spec.job_id)
-        answer = await self._link.ask(Start(spec=spec))
+        answer = await self._link.ask(Start(spec=replace(spec, log=self._log)))
         if isinstance(answer, Refused):
             raise EngineRefused(answer.reason, answer.kind)
         if not isinstance(answer, Started):
@@ -67,30 +73,41 @@ class LocalDriver:
             incarnation=spec.incarnation,
             attempt=spec.attempt,
             epoch=spec.epoch,
+            log=self._log,
             identity=answer.identity,
         )
         return self._handle(Hello(head=head, state=EngineState.STARTING), spec.epoch)
 
     def _handle(self, hello: Hello, epoch: int) -> LocalHandle:
-        handle = LocalHandle(self._run_dir, self._link, hello, epoch)
+        handle = LocalHandle(self._run_dir, self._link, hello, self._log, epoch)
         self._handles = [each for each in self._handles if not each.is_finished] + [handle]
         return handle
 
     async def adopt(self, job_id: str, epoch: int, known: EngineIdentity | None = None) -> LocalHandle | None:
+        if epoch < (newest := newest_epoch(self._run_dir, self._log)):
+            raise EngineFenced(f"a runner of epoch {newest} is at work here")
+        self._run_dir.create()
+        note_epoch(self._run_dir, self._log, epoch)
         neighbour = self._neighbour(known)
         handle = await neighbour.adopt(job_id, epoch) if neighbour is not None else None
         if neighbour is not None and handle is not None:
             self._next_door[job_id] = neighbour
             return handle
         hello = await self._adopt_alive(job_id, epoch) or await self._find_end(job_id)
-        return self._handle(hello, epoch) if hello is not None else None
+        if hello is None:
+            return None
+        if hello.head.log != self._log:
+            hello = replace(hello, head=replace(hello.head, incarnation=NO_JOB))
+        return self._handle(hello, epoch)
 
     def _neighbour(self, known: EngineIdentity | None) -> "LocalDriver | None":
         """The driver for another installation's engine; None when it is ours, or of another machine."""
         if known is None or known.run_dir == str(self._run_dir.path) or not is_alive(known):
             return None
         state_dir = Path(known.run_dir).parent
-        return self._neighbours.setdefault(known.run_dir, LocalDriver(state_dir, self._runtime, self._cgroup))
+        return self._neighbours.setdefault(
+            known.run_dir, LocalDriver(state_dir, self._runtime, self._cgroup, self._log)
+        )
 
     async def _leave_next_door(self, job_id: str) -> None:
         """Frees the job's ports there. A host that is gone holds none."""
@@ -101,7 +118,7 @@ class LocalDriver:
 
     async def _adopt_alive(self, job_id: str, epoch: int) -> Hello | None:
         socket = self._run_dir.of_engine(job_id, "sock")
-        hello, answer = await _ask_quietly(socket, Adopt(epoch=epoch))
+        hello, answer = await _ask_quietly(socket, Adopt(epoch=epoch, log=self._log))
         if isinstance(answer, Fenced):
             raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {job_id}")
         if hello is not None:
@@ -120,6 +137,11 @@ class LocalDriver:
         with contextlib.suppress(EngineHostGone):
             answer = await self._link.ask(HowEnded(job_id=job_id), start_host=False)
         return Hello(head=answer.head, state=EngineState.GONE) if isinstance(answer, Exit) else None
+
+    def alive(self) -> list[EngineHead]:
+        """The live engines here, by their files: nobody is asked, and nothing is waited for."""
+        heads = map(read_head_file, self._run_dir.engines.glob("*.lock"))
+        return [head for head in heads if head is not None and is_alive(head.identity)]
 
     async def list(self) -> Sequence[Hello]:
         places = asyncio.Semaphore(_LISTED_AT_ONCE)

@@ -30,7 +30,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to run a job. `plan` is the compiled graph as JSON, None when the engine has to compile
+    """One attempt to run a job. `log` names the event log whose leader asks for it; epochs of two logs say nothing
+    about each other. `plan` is the compiled graph as JSON, None when the engine has to compile
     `source`. `start_timeout` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none."""
 
     job_id: str
@@ -44,6 +45,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     start_timeout: float = 60.0
     stop_grace: float = 5.0
     limits: Limits = NO_LIMITS
+    log: str = ""
 
 
 class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     identity: EngineIdentity
     rations: Limits = NO_LIMITS
+    log: str = ""
 
 
 class ClaimedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +153,7 @@ class Adopt(Message, frozen=True, tag="adopt"):
     """A new leader takes the engine over. Answered by Adopted or Fenced."""
 
     epoch: int
+    log: str = ""
 
 
 class Stop(Message, frozen=True, tag="stop"):
@@ -157,6 +161,7 @@ class Stop(Message, frozen=True, tag="stop"):
 
     grace: float
     epoch: int
+    log: str = ""
 
 
 class Ping(Message, frozen=True, tag="ping"):

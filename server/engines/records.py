@@ -1,4 +1,4 @@
-"""What an engine leaves in the run directory: who it is (its lock file) and how it ended (its end file)."""
+"""What lies in the run directory: who an engine is (its lock file), how it ended (its end file), who leads."""
 
 import fcntl
 import os
@@ -66,3 +66,25 @@ def read_end(run_dir: RunDir, job_id: str) -> EndRecord | None:
 
 def forget_end(run_dir: RunDir, job_id: str) -> None:
     run_dir.of_engine(job_id, "end").unlink(missing_ok=True)
+
+
+def newest_epoch(run_dir: RunDir, log: str) -> int:
+    """Of the leaders of that log who have been at work here; 0 before the first."""
+    return max((epoch for epoch, _ in _noted(run_dir, log)), default=0)
+
+
+def note_epoch(run_dir: RunDir, log: str, epoch: int) -> None:
+    """A file for each, made before older ones are removed: a leader that was paused in here cannot take its word
+    back to an older number. Raises: OSError."""
+    older = _noted(run_dir, log)
+    if older and epoch <= max(older)[0]:
+        return
+    (run_dir.path / f"epoch.{log}.{epoch}").touch(mode=0o600)
+    for number, path in older:
+        if number < epoch:
+            path.unlink(missing_ok=True)
+
+
+def _noted(run_dir: RunDir, log: str) -> list[tuple[int, Path]]:
+    found = ((path.suffix[1:], path) for path in run_dir.path.glob(f"epoch.{log}.*"))
+    return [(int(number), path) for number, path in found if number.isdigit()]

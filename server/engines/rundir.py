@@ -1,6 +1,7 @@
 """Where the files of one state directory lie, and Unix sockets in it whatever the length of its path.
 
 run/host.sock, host.lock          the engine host
+run/epoch.<log>.<n>               the newest leader of an event log that has been at work here
 run/engines/<key>.sock            an engine's control socket
 run/engines/<key>.lock            held by the engine for its life; says who it is
 run/engines/<key>.http            takes connections that other engines accepted for it

@@ -4,7 +4,8 @@ import asyncio
 import os
 import platform
 import signal
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,13 +20,17 @@ from server.jobs.commands import Context
 from server.jobs.ids import Epoch
 from server.runner import local_flows
 from server.runner.keeper import Keeper
-from server.store import StaleEpoch, Store, StoreUnavailable, leader_lock
+from server.runner.standby import Standby
+from server.store import LeaderLock, StaleEpoch, Store, StoreUnavailable, leader_lock
 from server.store.follower import Follower
 
 log = structlog.get_logger()
 
 DEPOSED_EXIT = 3
 """Exit code of a runner that stopped leading; whoever started it starts it again, to wait for its next turn."""
+
+OTHER_LEADS_SECONDS = 1.0
+"""Who waits so long for its turn waits for a leader that is alive, and sees to it that the log is true."""
 
 
 def run(config: Config, settled_fd: int | None, *, keep_engines: bool = True) -> int:
@@ -47,7 +52,10 @@ async def _main(config: Config, settled_fd: int | None, keep_engines: bool) -> i
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
     try:
-        return await _lead(config, store, stop, settled_fd)
+        settled = _Settled(settled_fd)
+        if not await _wait_to_lead(lock := leader_lock(config.database_url), config, store, stop, settled):
+            return 0
+        return await _lead(lock, config, store, stop, settled.fd)
     except StoreUnavailable as error:
         log.error("the runner gives up its turn", reason=str(error))
         return DEPOSED_EXIT
@@ -60,18 +68,64 @@ def _ask(stop: "asyncio.Future[bool]", keep_engines: bool) -> None:
         stop.set_result(keep_engines)
 
 
-async def _lead(config: Config, store: Store, stop: "asyncio.Future[bool]", settled_fd: int | None) -> int:
-    lock = leader_lock(config.database_url)
+def _driver(config: Config, log_name: str) -> LocalDriver:
+    return LocalDriver(config.state_dir, cgroup=config.engine.cgroup, log=log_name)
+
+
+@dataclass
+class _Settled:
+    """The end of a pipe that somebody waits for, who must know that the log tells the truth about engines."""
+
+    fd: int | None
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+async def _wait_to_lead(
+    lock: LeaderLock, config: Config, store: Store, stop: "asyncio.Future[bool]", settled: _Settled
+) -> bool:
+    """False when the runner is to stop before its turn has come."""
     turn = asyncio.create_task(lock.acquire(), name="wait to lead")
     either: set[asyncio.Future[Any]] = {turn, stop}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if not turn.done():
-        turn.cancel()
-        await asyncio.wait({turn})
-        await lock.release()
-        return 0
+    await asyncio.wait(either, timeout=OTHER_LEADS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     try:
-        turn.result()
+        if not any(future.done() for future in either):
+            settled.close()
+            standby = Standby(store, partial(_driver, config), config.engine.stop_grace)
+            await _stand_by(standby, either)
+        if turn.done():
+            turn.result()
+            return True
+    except BaseException:
+        await _give_up(turn, lock)
+        raise
+    await _give_up(turn, lock)
+    return False
+
+
+async def _stand_by(standby: Standby, until: "set[asyncio.Future[Any]]") -> None:
+    """Raises: whatever ends the standby before one of `until` is done."""
+    at_work = asyncio.create_task(standby.run(), name="standby")
+    await asyncio.wait({at_work, *until}, return_when=asyncio.FIRST_COMPLETED)
+    at_work.cancel()
+    (outcome,) = await asyncio.gather(at_work, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+async def _give_up(turn: "asyncio.Task[None]", lock: LeaderLock) -> None:
+    turn.cancel()
+    await asyncio.wait({turn})
+    await lock.release()
+
+
+async def _lead(
+    lock: LeaderLock, config: Config, store: Store, stop: "asyncio.Future[bool]", settled_fd: int | None
+) -> int:
+    try:
         hit(Failpoint.RUNNER_LEADS)
         epoch = await store.elect(Context(actor="runner"), platform.node(), os.getpid())
         hit(Failpoint.RUNNER_ELECTED)
@@ -93,7 +147,7 @@ async def _keep(
     follower = Follower(store)
     await follower.load()
     hit(Failpoint.RUNNER_LOADED)
-    driver = LocalDriver(Path(config.server.state_dir), cgroup=config.engine.cgroup)
+    driver = _driver(config, await store.log_name())
     keeper = Keeper(store, follower, driver, epoch, config)
     settled = asyncio.Event()
     keeping = asyncio.create_task(keeper.run(settled), name="keeper")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 
 from server.jobs.commands import Command, Context, Graph
 from server.jobs.errors import InvalidJobId
@@ -119,6 +120,14 @@ class Store:
     ) -> list[Recorded]:
         """Up to `limit` events behind position `after`, oldest first; with `job_id`, those of that id only."""
         return await self._reader.run(lambda connection: queries.events(connection, after, limit, job_id))
+
+    async def log_name(self) -> str:
+        """Tells this log from any other, one that took its place included; "" while it is empty. A backup of it
+        has the same name."""
+        first = await self.events(limit=1)
+        # of columns that no version of the program reads in another way
+        words = (f"{one.recorded_at.isoformat()} {one.type} {one.actor} {one.request_id}" for one in first)
+        return next((sha256(text.encode()).hexdigest()[:12] for text in words), "")
 
     async def last_incarnation(self, job_id: JobId) -> tuple[Recorded, ...]:
         """How the newest job of that id, live or gone, began and ended: its first event and its last hundred; none

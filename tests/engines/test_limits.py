@@ -29,10 +29,9 @@ def limited(limits: Limits, **settings: str) -> EngineSpec:
 
 
 async def exit_of(handle: EngineHandle) -> Exited:
-    assert isinstance(await next_news(handle), Ready)
-    exited = await next_news(handle)
-    assert isinstance(exited, Exited)
-    return exited
+    while not isinstance(news := await next_news(handle), Exited):
+        assert not isinstance(news, Failed), news
+    return news
 
 
 def cpus() -> int:
