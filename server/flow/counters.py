@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from server.tally import Durations
+
 if TYPE_CHECKING:
     from server.flow.run.node import Node
 
@@ -16,8 +18,20 @@ class PortCounters(msgspec.Struct, frozen=True):
     queued: int | None = None
 
 
+class HttpCounters(msgspec.Struct, frozen=True):
+    """Of a receive unit: how many requests were answered with each status (0: with others than the first 32), how
+    long that took from their heads on, and how many are in the flow. Requests that reach no unit, and probes of
+    /health, are not counted."""
+
+    statuses: dict[int, int]
+    durations: Durations
+    in_flight: int
+
+
 class NodeCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """`seconds` is the time in calls of the unit; `last_activity` is Unix time, 0 before the first call."""
+    """`seconds` is the time in calls of the unit, `durations` the same call by call; `last_activity` is Unix time,
+    0 before the first call. `http` is there for receive units. Engines of an older version of this program say
+    neither `durations` nor `http`."""
 
     node: str
     unit: str
@@ -27,6 +41,8 @@ class NodeCounters(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     errors: int
     last_activity: float
+    durations: Durations | None = None
+    http: HttpCounters | None = None
 
 
 class Stall(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +76,7 @@ def bounded(stalls: tuple[Stall, ...]) -> tuple[Stall, ...]:
     return tuple(found)
 
 
-def counters_of(node: "Node") -> NodeCounters:
+def counters_of(node: "Node", http: HttpCounters | None = None) -> NodeCounters:
     return NodeCounters(
         node=node.name,
         unit=node.description.name,
@@ -70,4 +86,6 @@ def counters_of(node: "Node") -> NodeCounters:
         seconds=node.seconds,
         errors=node.errors,
         last_activity=node.last_activity,
+        durations=node.durations.read(),
+        http=http,
     )

@@ -88,7 +88,8 @@ class Flow:
         return self._front.endpoints if self._front else ()
 
     def counters(self) -> tuple[NodeCounters, ...]:
-        return tuple(counters_of(node) for node in self._nodes.values())
+        http = self._front.counters() if self._front is not None else {}
+        return tuple(counters_of(node, http.get(name)) for name, node in self._nodes.items())
 
     def stalls(self) -> tuple[Stall, ...]:
         """The nodes that make no progress though they have input."""

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from socket import socket
+from time import monotonic
 from typing import Any
 
+from sanic.exceptions import SanicException
 from sanic.http import Http, Stage
 
+from server.flow.counters import HttpCounters
 from server.flow.http import wire
 from server.flow.http.app import FlowApp, protocol_of, send, send_last
 from server.flow.http.exchange import ACCEPTED, STOPPED, AcceptedRequest, PendingRequest
@@ -56,6 +59,10 @@ class HttpFront:
     def add(self, service: HttpService) -> None:
         with self._services_lock:
             self._services.append(service)
+
+    def counters(self) -> dict[str, HttpCounters]:
+        """By the name of the receive unit's node."""
+        return {service.node.name: service.tally.read(service.in_flight) for service in self._services}
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -172,15 +179,28 @@ class HttpFront:
             await send(stream, NOT_ALLOWED)
         elif request.target == "/health":
             await send(stream, HEALTHY)
-        elif service.in_flight >= service.max_requests:
-            await send(stream, TOO_MANY)
-        elif (stream.request_bytes or 0) > self._limits.max_request_bytes:
-            await send_last(stream, TOO_LARGE)
         else:
-            protocol.keep_alive_timeout = service.keepalive_seconds
-            await self._answer(service, request, stream)
+            await self._serve(service, request, stream)
 
-    async def _answer(self, service: HttpService, request: FlowRequest, stream: Http) -> None:
+    async def _serve(self, service: HttpService, request: FlowRequest, stream: Http) -> None:
+        began = monotonic()
+        try:
+            answer = await self._answer(service, request, stream)
+        except SanicException as refused:
+            service.tally.note(refused.status_code, monotonic() - began)
+            raise
+        service.tally.note(answer.status, monotonic() - began)
+        if answer is TOO_LARGE:
+            await send_last(stream, answer)
+        else:
+            await send(stream, answer)
+
+    async def _answer(self, service: HttpService, request: FlowRequest, stream: Http) -> Answer:
+        if service.in_flight >= service.max_requests:
+            return TOO_MANY
+        if (stream.request_bytes or 0) > self._limits.max_request_bytes:
+            return TOO_LARGE
+        protocol_of(stream).keep_alive_timeout = service.keepalive_seconds
         body = b""
         if stream.request_body:
             protocol = protocol_of(stream)
@@ -190,8 +210,7 @@ class HttpFront:
             finally:
                 protocol.reads_body = False
             if service.in_flight >= service.max_requests:
-                await send(stream, TOO_MANY)
-                return
+                return TOO_MANY
         headers = {name: ", ".join(values) for name, values in _grouped(request)}
         buffer = _buffer(service, request, headers, body)
         if service.answers_at_once:
@@ -201,7 +220,7 @@ class HttpFront:
             answer = await self._run(service, buffer, headers)
         if self._is_closing:
             stream.keep_alive = False
-        await send(stream, answer)
+        return answer
 
     async def _run(self, service: HttpService, buffer: Buffer, headers: dict[str, str]) -> Answer:
         """Sends the request through the flow."""

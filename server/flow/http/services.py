@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from server.flow.http.tally import HttpTally
 from server.flow.http.tls import Tls
 from server.flow.listeners import Endpoint
 from server.flow.run.source import SourceNode
@@ -31,7 +32,7 @@ class Exchange(Protocol):
 
 @dataclass
 class HttpService:
-    """One receive unit. `in_flight` is the front's, on the event loop."""
+    """One receive unit. `in_flight` and `tally` are the front's, on the event loop."""
 
     node: SourceNode
     endpoint: Endpoint
@@ -43,6 +44,7 @@ class HttpService:
     answers_at_once: bool = False
     """True: 202 as soon as the request is queued, instead of what the flow replies."""
     in_flight: int = 0
+    tally: HttpTally = field(default_factory=HttpTally)
 
 
 @dataclass(frozen=True)

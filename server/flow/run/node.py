@@ -21,6 +21,7 @@ from server.flow.unitapi import (
     FlowUnitEvent,
 )
 from server.flow.unitapi.context import ContextOwner
+from server.tally import SHORT_SECONDS, Tally
 
 if TYPE_CHECKING:
     from server.flow.run.scheduler import Job, Scheduler
@@ -65,6 +66,7 @@ class Node:
         self._fast_score = 0
         self.rows_done = 0
         self.seconds = 0.0
+        self.durations = Tally(SHORT_SECONDS)
         self.errors = 0
         self.last_activity = 0.0
         self._ender = ender
@@ -136,6 +138,7 @@ class Node:
     def note_call(self, seconds: float) -> None:
         self.calls += 1
         self.seconds += seconds
+        self.durations.note(seconds)
         self._judge(seconds)
         self.last_activity = time()
 

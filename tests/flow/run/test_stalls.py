@@ -68,5 +68,7 @@ def test_counters_of_each_node_and_port() -> None:
         assert [(port.name, port.buffers, port.queued) for port in node.inputs] == [("in_1", 3, 0)]
         assert [(port.name, port.buffers) for port in node.outputs] == [("out_1", 3)]
         assert node.last_activity > 0
+        assert node.durations is not None
+        assert (node.durations.count, node.durations.seconds) == (3, node.seconds)
         assert counters["in"].outputs[0].buffers == 3
         assert counters["out"].inputs[0].buffers == 3
