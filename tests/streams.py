@@ -1,6 +1,7 @@
 """A client of server-sent events for tests: reads, reconnects with Last-Event-ID, keeps what it got."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ class Watcher:
         self.refused: httpx.Response | None = None
         self._url = url
         self._params = params or {}
+        self._socket: socket.socket | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -43,6 +45,9 @@ class Watcher:
 
     def close(self) -> None:
         self._closed.set()
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)  # ends a read that waits
         self._thread.join(10)
         assert not self._thread.is_alive()
 
@@ -53,8 +58,7 @@ class Watcher:
         self.close()
 
     def _run(self) -> None:
-        # a read that takes long looks whether it is still wanted, and comes back where it was
-        with httpx.Client(trust_env=False, timeout=httpx.Timeout(10, read=1)) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             while not self._closed.is_set():
                 with suppress(httpx.TransportError):
                     self._connect(client)
@@ -70,6 +74,7 @@ class Watcher:
                 self.refused = answer
                 return
             self.connections += 1
+            self._socket = answer.extensions["network_stream"].get_extra_info("socket")
             frame: dict[str, str] = {}
             for line in answer.iter_lines():
                 if line:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from typing import Any
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 
 SETTLED_SECONDS = 10.0
 """How long a booting API waits for the runner to find out which engines live, before it serves all the same."""
+DESCRIPTORS = 16_384
 DRAIN_SECONDS = 3.0
 DRAIN_LOOK_SECONDS = 0.02
 
@@ -36,7 +38,16 @@ def run(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
 
     Raises: StartError.
     """
+    _allow_many_connections()
     return uvloop.run(_main(config, listener, settled_fd))
+
+
+def _allow_many_connections() -> None:
+    """A shell's usual limit of 1,024 descriptors would be the limit of watchers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _main(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
@@ -52,7 +63,7 @@ async def _main(config: Config, listener: socket.socket, settled_fd: int | None)
     try:
         if settled_fd is not None:
             await _settled(settled_fd, stopping)
-        await _serve(config, listener, store, history, health, stopping)
+        await serve(config, listener, store, history, health, stopping)
     finally:
         await store.close()
         await history.close()
@@ -72,7 +83,7 @@ async def _settled(fd: int, stopping: asyncio.Event) -> None:
     os.close(fd)
 
 
-async def _serve(
+async def serve(
     config: Config,
     listener: socket.socket,
     store: Store,
