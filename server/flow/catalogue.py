@@ -35,6 +35,7 @@ class Catalogue:
         self._problems: list[Problem] = []
         self._foreign: list[Foreign] = []
         self._libraries: list[str] = []
+        self._missing: list[str] = []
         self._add(registered)
         folders = [folder for folder in values.get_string_list(settings, "driver.dir") if folder]
         found_any = bool(self._units)
@@ -58,6 +59,11 @@ class Catalogue:
     def libraries(self) -> tuple[str, ...]:
         """Files of compiled units in `driver.dir`, which this engine cannot load."""
         return tuple(self._libraries)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is wrong with entries of `driver.dir` that do not exist."""
+        return tuple(self._missing)
 
     def find(self, name: str, device: str) -> UnitDescription | None:
         return self._units.get((device, name))
@@ -85,7 +91,8 @@ class Catalogue:
         found_any = False
         if not os.path.exists(folder):  # never raises, however long the name
             where = "" if Path(folder).is_absolute() else f" below {Path.cwd()}, where this runs"
-            log.warning("driver.dir: there is no '%s'%s", shown(folder), where)
+            self._missing.append(f"driver.dir: there is no '{shown(folder)}'{where}")
+            log.warning("%s", self._missing[-1])
         for path in _description_files(Path(folder)):
             try:
                 unit = read_description(path)

@@ -34,7 +34,7 @@ def why_no_unit(catalogue: Catalogue, unit: str, request: DeviceRequest) -> Abse
         here = ", ".join(DEVICES)
         return Absence(f"the unit is there for {listed(offered)} only, and this engine has the device {here}")
     names = {each.name for each in catalogue.all()}
-    words = f"there is no unit '{shown(unit)}'; {nearest(unit, names)}"
+    words = "; ".join((f"there is no unit '{shown(unit)}'; {nearest(unit, names)}", *catalogue.missing[:3]))
     if catalogue.libraries:
         words += f"; compiled units, such as those of {shown(catalogue.libraries[0], 600)}, are not loaded here"
     return Absence(words)

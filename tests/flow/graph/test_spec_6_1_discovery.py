@@ -83,6 +83,18 @@ def test_6_1_a_broken_description_is_in_the_log(tmp_path: Path, caplog: pytest.L
     assert f"{tmp_path}/u.toml, key 'base.version': '1' is not of the form 1.2.3" in caplog.text
 
 
+def test_6_1_a_graph_that_lacks_a_unit_says_which_folders_are_missing(tmp_path: Path) -> None:
+    dot = "digraph { a[flowunit=source] b[flowunit=upper] a:o->b:in_1 }"
+    folders = ["@APP_DIR@/unit", str(tmp_path), f"{tmp_path}/no"]
+    source = json.dumps({"driver": {"dir": folders}, "graph": {"format": "graphviz", "graphconf": dot}})
+    with pytest.raises(FlowError) as caught:
+        compile_graph(source, units=UNITS)
+    words = (
+        f"; driver.dir: there is no '@APP_DIR@/unit' below {Path.cwd()}, where this runs; driver.dir: there is no "
+    )
+    assert caught.value.messages[-1].endswith(f"{words}'{tmp_path}/no'")
+
+
 def test_6_1_driver_dir_is_searched_in_order_and_the_units_of_the_engine_last(tmp_path: Path) -> None:
     for name in "ba":
         write(tmp_path / name, describe(name=f'"{name}"'))
