@@ -44,7 +44,7 @@ class HttpService:
     answers_at_once: bool = False
     """True: 202 as soon as the request is queued, instead of what the flow replies."""
     in_flight: int = 0
-    tally: HttpTally = field(default_factory=HttpTally)
+    tally: HttpTally = field(default_factory=HttpTally, compare=False)
 
 
 @dataclass(frozen=True)
