@@ -49,6 +49,7 @@ class Writer:
 
     def __init__(self, database: Database, committed: Callable[[], None]) -> None:
         self._session = Session(database)
+        self.times = self._session.times
         self._database = database
         self._look_up = _look_up(database)
         self._committed = committed

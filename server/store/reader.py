@@ -18,6 +18,7 @@ class Reader:
 
     def __init__(self, database: Database, name: str) -> None:
         self._session = Session(database)
+        self.times = self._session.times
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, call: Callable[[sa.Connection], T]) -> T:

@@ -3,12 +3,14 @@
 import errno
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from server.failpoints import Failpoint, hit
+from server.store.call_times import CallTimes
 from server.store.database import Database
 from server.store.errors import CannotStore, StoreError
 
@@ -23,39 +25,54 @@ class Session:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.times = CallTimes()
         self._connection: sa.Connection | None = None
 
     def read(self, call: Callable[[sa.Connection], T]) -> T:
         """What `call` reads, all of it from one state of the database."""
-        return self._repeated(lambda: self._read(call))
+        began = monotonic()
+        try:
+            return self._repeated(lambda: self._read(call))
+        finally:
+            self.times.read.note(monotonic() - began)
 
     def ask(self, call: Callable[[sa.Connection], T]) -> T:
         """What `call` reads with one statement, which needs no transaction."""
-        return self._repeated(lambda: self._ask(call))
+        began = monotonic()
+        try:
+            return self._repeated(lambda: self._ask(call))
+        finally:
+            self.times.ask.note(monotonic() - began)
 
     def write(self, call: Callable[[sa.Connection], tuple[T, bool]]) -> T:
         """Runs `call` as the only writer. It returns its result and whether there is something to commit."""
+        began = monotonic()
         try:
-            connection = self._begin(self.database.begin_write)
-            try:
-                hit(Failpoint.STORE_BEGIN, injected)
-                self.database.check()
-                result, changed = call(connection)
-                hit(Failpoint.STORE_BEFORE_COMMIT, injected)
-                connection.exec_driver_sql("COMMIT" if changed else "ROLLBACK")
-                hit(Failpoint.STORE_AFTER_COMMIT, injected)
-            except BaseException:
-                self._roll_back()
-                raise
+            return self._write(call)
         except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
             raise self._translated(error) from error
-        return result
+        finally:
+            self.times.write.note(monotonic() - began)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+    def _write(self, call: Callable[[sa.Connection], tuple[T, bool]]) -> T:
+        connection = self._begin(self.database.begin_write)
+        try:
+            hit(Failpoint.STORE_BEGIN, injected)
+            self.database.check()
+            result, changed = call(connection)
+            hit(Failpoint.STORE_BEFORE_COMMIT, injected)
+            connection.exec_driver_sql("COMMIT" if changed else "ROLLBACK")
+            hit(Failpoint.STORE_AFTER_COMMIT, injected)
+        except BaseException:
+            self._roll_back()
+            raise
+        return result
 
     def _repeated(self, read: Callable[[], T]) -> T:
         """A read does no harm the second time, so a connection that broke is nothing to report."""

@@ -12,6 +12,7 @@ from server.store import boot_check, queries, schema, verify
 from server.store.append import Writer
 from server.store.audit import Difference
 from server.store.batch import Appended, Submission
+from server.store.call_times import together
 from server.store.database import Database
 from server.store.errors import StoreUnavailable
 from server.store.heads import Shared, sync_head_of
@@ -21,6 +22,7 @@ from server.store.rows import clean_text, is_storable
 from server.store.session import Session
 from server.store.urls import database_of
 from server.store.wakeups import Wakeups, wakeups_of
+from server.tally import Durations
 
 BEGINNING = Position(0)
 
@@ -143,6 +145,10 @@ class Store:
         count: int = await self._writer.transact(verify.rebuild)
         self._wake.send()
         return count
+
+    def call_times(self) -> dict[str, Durations]:
+        """How long calls to the database took so far, by their kind."""
+        return together((self._writer.times, self._reader.times, self._head_reader.times))
 
     def sync_mark(self) -> Mark | None:
         """The mark at this moment, without waiting; None when it takes `read_mark` to tell."""
