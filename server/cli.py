@@ -13,6 +13,7 @@ import click
 from server.cli_flow import flow
 from server.config import Config, load_config
 from server.errors import StartError
+from server.jobs.ids import Epoch
 from server.process import configure_logging, set_title
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START_ERROR_EXIT = 2
+NO_EPOCH = Epoch(0)
 
 _COMMON = [
     click.option("--conf", type=click.Path(path_type=Path), help="TOML file; see conf/server.toml for its keys."),
@@ -60,7 +62,7 @@ cli.add_command(flow)
 def serve(stop_engines: bool, **given: Any) -> int:
     """Start everything on this machine: API, runner, engine host."""
     from server.api.listener import listen
-    from server.store import check, upgrade
+    from server.store import check, seen, upgrade
     from server.supervisor import serve as run_all
     from server.supervisor import state_dir_lock
 
@@ -69,7 +71,7 @@ def serve(stop_engines: bool, **given: Any) -> int:
         listener = listen(config.server.host, config.server.port)
         with _told_in_one_line():
             upgrade(config.database_url)
-            check(config.database_url)
+            check(config.database_url, seen.load(config.state_dir))
         host, port = listener.getsockname()[:2]
         line = f"serving on http://{host}:{port}, state in {config.state_dir}"
         return run_all(config, listener, stop_engines=stop_engines, started=lambda: click.echo(line, err=True))
@@ -176,13 +178,46 @@ def db_backup(file: Path, **given: Any) -> int:
 def db_restore(file: Path, replace: bool, **given: Any) -> int:
     """Bring a backup back, into SQLite or Postgres. The server must be stopped; engines may go on: the next server
     keeps those that the backup knows and ends the others."""
-    from server.store import restore
+    from server.store import restore, seen
 
     config = _config(given)
     config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    known = seen.load(config.state_dir)
     with _told_in_one_line():
-        head = asyncio.run(restore(config.database_url, file, platform.node(), replace=replace))
+        work = restore(
+            config.database_url,
+            file,
+            platform.node(),
+            replace=replace,
+            known_epoch=known.epoch if known else NO_EPOCH,
+        )
+        head = asyncio.run(work)
     click.echo(f"{head.position} events and {head.jobs} jobs restored, epoch {head.epoch}")
+    return 0
+
+
+@db.command(name="accept-loss")
+@_options(_COMMON)
+@click.option("--force", is_flag=True, help="Also when nothing is known here to be lost.")
+def db_accept_loss(force: bool, **given: Any) -> int:
+    """Go on with a database that has lost events that were on record. Running servers on Postgres go on by
+    themselves; on SQLite, stop the server first."""
+    from server.store import HistoryLost, accept_loss, check, seen
+
+    config = _config(given)
+    known = seen.load(config.state_dir)
+    with _told_in_one_line():
+        try:
+            check(config.database_url, known)
+        except HistoryLost as lost:
+            click.echo(str(lost))
+        else:
+            if not force:
+                raise StartError(
+                    "nothing is lost, as far as is known in this state directory; --force does it all the same"
+                )
+        epoch = asyncio.run(accept_loss(config.database_url, platform.node(), known))
+    click.echo(f"accepted: the log goes on with epoch {epoch}")
     return 0
 
 

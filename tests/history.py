@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 COLUMNS = "position, job_id, incarnation, version, type, data, epoch"
+OF_NO_JOB = {"leader-elected", "backup-restored", "loss-accepted"}
 ENDS = {"engine-failed", "engine-exited", "engine-lost", "engine-stopped", "flow-succeeded"}
 
 
@@ -44,7 +45,7 @@ def assert_legal(rows: list[Row]) -> None:
     assert epochs == sorted(epochs), "an old leader wrote after a new one"
     lives: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in rows:
-        if row.type != "leader-elected":
+        if row.type not in OF_NO_JOB:
             assert row.job_id is not None
             lives[row.job_id, row.incarnation].append(row)
     for (job_id, incarnation), life in lives.items():

@@ -19,7 +19,7 @@ from server.api.listener import BACKLOG
 from server.api.view import JobsView
 from server.config import Config
 from server.errors import StartError
-from server.store import Store, StoreUnavailable
+from server.store import Store, StoreUnavailable, seen
 from server.store.follower import Follower
 from server.store.health import HealthProbe
 from server.store.history import History
@@ -56,10 +56,10 @@ async def _main(config: Config, listener: socket.socket, settled_fd: int | None)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stopping.set)
     try:
-        store = await Store.open(config.database_url)
+        store = await Store.open(config.database_url, seen=seen.load(config.state_dir))
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
-    history, health = History(config.database_url), HealthProbe(config.database_url)
+    history, health = History(config.database_url, store.watermark), HealthProbe(config.database_url)
     try:
         if settled_fd is not None:
             await _settled(settled_fd, stopping)
@@ -92,8 +92,11 @@ async def serve(
     stopping: asyncio.Event,
 ) -> None:
     follower, feed = Follower(store), Feed(history)
-    await follower.load()
-    await feed.load()
+    try:
+        await follower.load()
+        await feed.load()
+    except StoreUnavailable as error:
+        log.error("serving without the database until it is back", reason=str(error))
     follower.subscribe(feed.wake)
     services = Services(
         view=JobsView(follower),

@@ -33,6 +33,8 @@ from server.store.follower import Follower
 
 log = structlog.get_logger()
 
+OF_NO_JOB = 0
+"""The incarnation of an engine that belongs to no job of this log, whatever it says itself."""
 HOST_LOOK_SECONDS = 1.0
 """How long an engine host can be gone before it is replaced without being needed."""
 HOST_RETRY_SECONDS = 1.0
@@ -256,13 +258,21 @@ class Keeper:
         head = handle.hello.head
         engine = Engine(
             job_id=job_id,
-            incarnation=head.incarnation,
+            incarnation=OF_NO_JOB if self._is_of_lost_history(job_id, handle) else head.incarnation,
             attempt=head.attempt,
             handle=handle,
             holds_slot=holds_slot,
         )
         self._engines[job_id] = engine
         return engine
+
+    def _is_of_lost_history(self, job_id: JobId, handle: EngineHandle) -> bool:
+        """Whether it was started in a part of the log that was given up, for a job that may have been another one
+        under this id: such an engine is only kept when the log knows it."""
+        if handle.hello.head.epoch >= self._follower.fence:
+            return False
+        job = self._follower.jobs.get(job_id)
+        return job is None or job.engine != handle.identity
 
     def _watch(self, engine: Engine) -> None:
         assert self._tasks is not None

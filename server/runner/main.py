@@ -18,10 +18,10 @@ from server.errors import StartError
 from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.ids import Epoch
-from server.runner import local_flows
+from server.runner import local_flows, seen_file
 from server.runner.keeper import Keeper
 from server.runner.standby import Standby
-from server.store import LeaderLock, StaleEpoch, Store, StoreUnavailable, leader_lock
+from server.store import LeaderLock, StaleEpoch, Store, StoreUnavailable, leader_lock, seen
 from server.store.follower import Follower
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ async def _main(config: Config, settled_fd: int | None, keep_engines: bool) -> i
     loop.add_signal_handler(signal.SIGTERM, _ask, stop, keep_engines)
     loop.add_signal_handler(signal.SIGINT, _ask, stop, False)
     try:
-        store = await Store.open(config.database_url)
+        store = await Store.open(config.database_url, seen=seen.load(config.state_dir))
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
     try:
@@ -130,8 +130,7 @@ async def _lead(
         epoch = await store.elect(Context(actor="runner"), platform.node(), os.getpid())
         hit(Failpoint.RUNNER_ELECTED)
         log.info("leading", epoch=epoch)
-        deposed = asyncio.create_task(lock.lost.wait(), name="leader lock")
-        return await _keep(config, store, epoch, stop, deposed, settled_fd)
+        return await _keep(config, store, epoch, stop, lock.lost, settled_fd)
     finally:
         await lock.release()
 
@@ -141,27 +140,30 @@ async def _keep(
     store: Store,
     epoch: Epoch,
     stop: "asyncio.Future[bool]",
-    deposed: "asyncio.Task[Any]",
+    lost: asyncio.Event,
     settled_fd: int | None,
 ) -> int:
     follower = Follower(store)
     await follower.load()
+    follower.subscribe(lambda _: _notice_new_leader(follower, epoch, lost))
     hit(Failpoint.RUNNER_LOADED)
     driver = _driver(config, await store.log_name())
     keeper = Keeper(store, follower, driver, epoch, config)
     settled = asyncio.Event()
     keeping = asyncio.create_task(keeper.run(settled), name="keeper")
+    noting = asyncio.create_task(seen_file.keep(store, config.state_dir), name="seen file")
     flows = asyncio.create_task(
         local_flows.keep_to_files(config, store, follower, settled, settled_fd), name="local flows"
     )
+    deposed = asyncio.create_task(lost.wait(), name="leader lock")
     any_of: set[asyncio.Future[Any]] = {keeping, stop, deposed}
     await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
     if stop.done() and not stop.result() and not keeping.done():
         await keeper.stop_engines("the server was stopped together with its engines")
     code = 0 if stop.done() else DEPOSED_EXIT
-    for task in (flows, keeping, deposed):
+    for task in (flows, keeping, deposed, noting):
         task.cancel()
-    results = await asyncio.gather(flows, keeping, deposed, return_exceptions=True)
+    results = await asyncio.gather(flows, keeping, deposed, noting, return_exceptions=True)
     await driver.close()
     for result in results:
         if isinstance(result, Exception):
@@ -169,6 +171,14 @@ async def _keep(
             if not _is_stale(result):
                 log.error("the runner failed and will be started again", exc_info=result)
     return code
+
+
+def _notice_new_leader(follower: Follower, epoch: Epoch, lost: asyncio.Event) -> None:
+    """Somebody began a newer epoch, by another leader or by giving up a part of the log: this one is over, though
+    the lock may still be ours."""
+    if follower.epoch > epoch and not lost.is_set():
+        log.warning("a newer epoch has begun, this runner leads no more", epoch=epoch, newer=follower.epoch)
+        lost.set()
 
 
 def _is_stale(error: BaseException) -> bool:

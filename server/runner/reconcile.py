@@ -68,7 +68,7 @@ def _with_engine(job: Job | None, engine: EngineView, healthy_in: float | None) 
     if job is None:
         return StopEngine("its job is not in the log")
     if engine.incarnation != job.incarnation:
-        return StopEngine("it belongs to an earlier job of this id")
+        return StopEngine("it belongs to another job of this id")
     if job.desired is Desired.DELETED:
         return StopEngine("job deleted")
     if job.outcome is not Outcome.OPEN:

@@ -3,12 +3,14 @@
 SQLAlchemy, Alembic and the database drivers live in this package only. It may import the domain (server.jobs).
 """
 
+from server.store import seen
 from server.store.audit import Difference
 from server.store.backup import backup
 from server.store.batch import Appended
 from server.store.errors import (
     CannotStore,
     Damaged,
+    HistoryLost,
     Refused,
     SchemaOutdated,
     SchemaTooNew,
@@ -18,6 +20,7 @@ from server.store.errors import (
     VersionConflict,
 )
 from server.store.leader import LeaderLock, leader_lock
+from server.store.loss import accept_loss
 from server.store.queries import Changes, Snapshot
 from server.store.restore import restore
 from server.store.schema import current, upgrade
@@ -36,11 +39,14 @@ __all__ = [
     "check",
     "backup",
     "restore",
+    "accept_loss",
+    "seen",
     "upgrade",
     "current",
     "StoreError",
     "StoreUnavailable",
     "Damaged",
+    "HistoryLost",
     "Refused",
     "SchemaOutdated",
     "SchemaTooNew",

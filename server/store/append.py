@@ -17,13 +17,13 @@ from server.store import queries
 from server.store.batch import Appended, Batch, Submission
 from server.store.database import Database, Rows
 from server.store.errors import CannotStore, StoreError
-from server.store.head import head_of
+from server.store.head import Head, head_of
 from server.store.rows import Values, graph_values, job_of, job_values, loop_values
+from server.store.seen import COLUMNS_OF_HEAD, Watermark, checksum_at_known
 from server.store.session import Session
 from server.store.tables import EVENT, JOB, LOG_HEAD
 
 MOST_IN_A_BATCH = 512
-COLUMNS_OF_HEAD = len(LOG_HEAD.columns)
 MOST_WAITING = 20_000
 """Submissions that may wait for the database before new ones are refused."""
 
@@ -47,10 +47,12 @@ class _Waiting:
 class Writer:
     """Appends on a thread of its own. `committed` is called on it after each commit, and must not block."""
 
-    def __init__(self, database: Database, committed: Callable[[], None]) -> None:
+    def __init__(self, database: Database, watermark: Watermark, committed: Callable[[], None]) -> None:
         self._session = Session(database)
         self.times = self._session.times
         self._database = database
+        self._watermark = watermark
+        self._seen = watermark.seen
         self._look_up = _look_up(database)
         self._committed = committed
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
@@ -138,14 +140,19 @@ class Writer:
 
     def _commit(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """The outcome of each. One whose data cannot be stored fails alone: the batch is taken apart for it."""
+        self._seen = self._watermark.seen
         try:
-            return self._session.write(lambda connection: self._append(connection, submissions))
+            outcomes, head = self._session.write(lambda connection: self._append(connection, submissions))
+            self._watermark.take(head)
+            return outcomes
         except StoreError as error:
             if len(submissions) == 1 or not isinstance(error, CannotStore):
                 return [type(error)(*error.args) for _ in submissions]
         return [outcome for one in submissions for outcome in self._commit([one])]
 
-    def _append(self, connection: sa.Connection, submissions: Sequence[Submission]) -> tuple[list[Outcome], bool]:
+    def _append(
+        self, connection: sa.Connection, submissions: Sequence[Submission]
+    ) -> tuple[tuple[list[Outcome], Head], bool]:
         batch = self._read_batch(connection, submissions)
         outcomes: list[Outcome] = []
         for submission in submissions:
@@ -156,28 +163,31 @@ class Writer:
         changed = bool(batch.events or batch.looped)
         if changed:
             self._database.write(connection, rows_of(batch))
-        return outcomes, changed
+        return (outcomes, batch.head), changed
 
     def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:
         ids = sorted(set().union(*(submission.job_ids() for submission in submissions)))
         jobs: dict[JobId, Job | None] = {}
         incarnations: dict[JobId, int] = {}
-        rows = connection.execute(self._look_up, {"ids": self._database.ids_value(ids)}).all()
+        parameters = {"ids": self._database.ids_value(ids), "known": self._seen.position}
+        rows = connection.execute(self._look_up, parameters).all()
+        head, known = head_of(rows[0][:COLUMNS_OF_HEAD]), rows[0][COLUMNS_OF_HEAD]
+        self._watermark.compare(self._seen, head, known)
         for row in rows:
-            job_id, incarnation = row[COLUMNS_OF_HEAD : COLUMNS_OF_HEAD + 2]
+            job_id, incarnation = row[COLUMNS_OF_HEAD + 1 : COLUMNS_OF_HEAD + 3]
             if job_id is not None:
-                columns = row[COLUMNS_OF_HEAD + 2 :]
+                columns = row[COLUMNS_OF_HEAD + 3 :]
                 jobs[job_id] = None if columns[0] is None else job_of(columns)
                 incarnations[job_id] = incarnation or 0
         looping = [job.job_id for job in jobs.values() if job is not None and job.left_out]
         beside = queries.left_out(connection, looping) if looping else {}
         loops = {job_id: one.events for job_id, one in beside.items()}
-        return Batch(head_of(rows[0][:COLUMNS_OF_HEAD]), jobs, incarnations, datetime.now(UTC), loops)
+        return Batch(head, jobs, incarnations, datetime.now(UTC), loops)
 
 
 def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
-    """The log's head; and for each of the ids the newest incarnation of that id and its row in `job`, if it has
-    them. One row with the head alone, when there are no ids."""
+    """The log's head, and the checksum at position `known`; and for each of the ids the newest incarnation of that
+    id and its row in `job`, if it has them. One row with the head alone, when there are no ids."""
     ids = database.ids_table()
     newest = (
         sa.select(EVENT.c.incarnation)
@@ -187,7 +197,9 @@ def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
         .scalar_subquery()
     )
     all_ids = LOG_HEAD.outerjoin(ids, sa.true()).outerjoin(JOB, JOB.c.job_id == ids.c.value)
-    return sa.select(*LOG_HEAD.columns, ids.c.value, newest, *JOB.columns).select_from(all_ids)
+    return sa.select(*LOG_HEAD.columns, checksum_at_known(), ids.c.value, newest, *JOB.columns).select_from(
+        all_ids
+    )
 
 
 def _has_changed(appended: Appended) -> bool:

@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable      the database cannot be used now; the same call may succeed later
 │   ├── SchemaOutdated    `db upgrade` is needed first
 │   ├── Damaged           rows are not as they were written
+│   ├── HistoryLost       events that were on disk are not in the log any more
 │   └── SchemaTooNew      a newer program owns this database
 ├── Refused               what was asked for would do harm
 ├── StaleEpoch            a runner that leads no more tried to write
@@ -34,6 +35,10 @@ class Damaged(StoreUnavailable):
 
 class Refused(StoreError):
     """A backup or restore that would destroy something or run things twice."""
+
+
+class HistoryLost(StoreUnavailable):
+    """The database is behind what it acknowledged. Nothing is read or written before somebody decides."""
 
 
 class StaleEpoch(StoreError):

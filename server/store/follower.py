@@ -3,9 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
-from server.jobs.ids import JobId, Position
+import structlog
+
+from server.jobs.ids import Epoch, JobId, Position
 from server.jobs.state import Job
+from server.store.queries import Mark
 from server.store.store import Appended, Store, StoreUnavailable
+
+log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
 """How late a change is seen when its wake-up got lost."""
@@ -20,8 +25,9 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.jobs: dict[JobId, Job] = {}
-        self.position = Position(0)
-        self._left_out = 0
+        self.epoch = Epoch(0)  # of the newest leader
+        self._mark = Mark(Position(0))
+        self._loaded = False
         self._ends: dict[JobId, Position] = {}  # of jobs that note() saw deleted behind `position`
         self._subscribers: list[Callable[[set[JobId]], None]] = []
         self._waiting: dict[JobId, list[asyncio.Event]] = {}
@@ -33,23 +39,35 @@ class Follower:
 
     def is_current(self) -> bool:
         """Whether nothing was appended since the last catch-up; False also when that cannot be told cheaply."""
-        return self._store.sync_mark() == (self.position, self._left_out)
+        return self._loaded and self._store.sync_mark() == self._mark
 
     async def load(self) -> None:
         """Reads all live jobs. Raises: StoreUnavailable."""
         snapshot = await self._store.snapshot()
         self.jobs = {job.job_id: job for job in snapshot.jobs}
-        self.position, self._left_out = snapshot.mark
+        self._mark, self.epoch, self._loaded = snapshot.mark, snapshot.epoch, True
+
+    @property
+    def position(self) -> Position:
+        return self._mark.position
+
+    @property
+    def fence(self) -> Epoch:
+        """See Head."""
+        return self._mark.fence
 
     async def catch_up(self) -> None:
         """Brings `jobs` to the head of the log, as it was when this was called, or later.
 
         Raises: StoreUnavailable.
         """
-        if await self._store.read_mark() == (self.position, self._left_out):
-            return
+        if not self._loaded:
+            await self.load()
+            return self._tell(set(self.jobs))
+        if await self._store.read_mark() == self._mark:
+            return None
         async with self._catching_up:
-            changes = await self._store.changes_since(self.position, self._left_out)
+            changes = await self._store.changes_since(self._mark)
             changed: set[JobId] = set()
             if changes.complete:  # an older state was restored: what we know is of another history
                 changed |= self.jobs.keys()
@@ -63,9 +81,9 @@ class Follower:
                 if job_id in self.jobs and self._place_of(job_id)[0] <= changes.head:
                     del self.jobs[job_id]
                     changed.add(job_id)
-            self.position, self._left_out = changes.mark
+            self._mark, self.epoch = changes.mark, changes.epoch
             self._ends = {job_id: end for job_id, end in self._ends.items() if end > self.position}
-        self._tell(changed)
+        return self._tell(changed)
 
     def note(self, appended: Appended) -> None:
         """Takes over what this process has just appended, without a read. A catch-up whose read is under way
@@ -113,13 +131,21 @@ class Follower:
 
     async def follow(self) -> None:
         """Catches up at each wake-up, and every POLL_SECONDS whether or not one came."""
+        reason = ""
         while True:
             await self._store.wait_for_append(POLL_SECONDS)
             try:
                 if not self.is_current():
                     await self.catch_up()
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                if reason != str(error):
+                    reason = str(error)
+                    log.error("the log cannot be read", reason=reason)
                 await asyncio.sleep(POLL_SECONDS)
+            else:
+                if reason:
+                    log.info("the log can be read again")
+                reason = ""
 
     def _place_of(self, job_id: JobId) -> tuple[Position, int]:
         job = self.jobs.get(job_id)

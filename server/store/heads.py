@@ -30,7 +30,7 @@ class SqliteHead:
             # data_version changes exactly when another connection has committed
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._data_version:
-                row = self._connection.execute("SELECT position, left_out FROM log_head").fetchone()
+                row = self._connection.execute("SELECT position, left_out, fence FROM log_head").fetchone()
                 # the version was read first: a commit in between is noticed by the next call
                 self._data_version, self._mark = version, Mark(*row)
         except Exception:

@@ -14,6 +14,7 @@ from server.jobs.ids import JobId, Position
 from server.store import queries
 from server.store.reader import Reader
 from server.store.rows import is_storable, recorded_of
+from server.store.seen import Watermark
 from server.store.tables import EVENT
 from server.store.urls import database_of
 
@@ -42,9 +43,11 @@ class LogPage(msgspec.Struct, frozen=True):
 class History:
     """Every method may raise StoreUnavailable."""
 
-    def __init__(self, url: str) -> None:
-        """Raises: StoreUnavailable, for a URL that names no database."""
-        self._reader = Reader(database_of(url), "store-history")
+    def __init__(self, url: str, watermark: Watermark | None = None) -> None:
+        """`watermark` is the one of a store that this process has open. Raises: StoreUnavailable, for a URL that
+        names no database."""
+        database = database_of(url)
+        self._reader = Reader(database, "store-history", watermark or Watermark(str(database)))
 
     async def close(self) -> None:
         await self._reader.close()

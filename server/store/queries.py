@@ -14,16 +14,19 @@ from server.store.head import Head, head_of
 from server.store.rows import graph_of, job_of, left_out_of, plan_values, recorded_of
 from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD, LOOP_EVENT
 
+NO_FENCE = Epoch(0)
 LAST_EVENTS = 100
 """How much of a job's end `last_incarnation` reads: months of restarts must not make a boot slow."""
 
 
 class Mark(NamedTuple):
     """What tells one state of the jobs from another: the log's last position, and how many changes were ever left
-    out of it (jobs/crash_loop). Both only grow."""
+    out of it (jobs/crash_loop), both of which only grow; and its fence, see Head: with another one it is another
+    log."""
 
     position: Position
     left_out: int = 0
+    fence: Epoch = NO_FENCE
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -42,10 +45,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     epoch: Epoch
     jobs: tuple[Job, ...]
     left_out: int = 0
+    fence: Epoch = NO_FENCE
 
     @property
     def mark(self) -> "Mark":
-        return Mark(self.head, self.left_out)
+        return Mark(self.head, self.left_out, self.fence)
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -59,10 +63,11 @@ class Changes(msgspec.Struct, frozen=True):
     gone: tuple[JobId, ...]
     complete: bool
     left_out: int = 0
+    fence: Epoch = NO_FENCE
 
     @property
     def mark(self) -> Mark:
-        return Mark(self.head, self.left_out)
+        return Mark(self.head, self.left_out, self.fence)
 
 
 def head(connection: sa.Connection) -> Head:
@@ -70,34 +75,35 @@ def head(connection: sa.Connection) -> Head:
 
 
 def mark(connection: sa.Connection) -> Mark:
-    row = connection.execute(sa.select(LOG_HEAD.c.position, LOG_HEAD.c.left_out)).one()
-    return Mark(Position(row.position), row.left_out)
+    row = connection.execute(sa.select(LOG_HEAD.c.position, LOG_HEAD.c.left_out, LOG_HEAD.c.fence)).one()
+    return Mark(Position(row.position), row.left_out, Epoch(row.fence))
 
 
 def snapshot(connection: sa.Connection) -> Snapshot:
     now = head(connection)
     rows = connection.execute(sa.select(JOB).order_by(JOB.c.job_id))
-    return Snapshot(now.position, now.epoch, tuple(job_of(row) for row in rows), now.left_out)
+    return Snapshot(now.position, now.epoch, tuple(job_of(row) for row in rows), now.left_out, now.fence)
 
 
-def changes_since(connection: sa.Connection, position: Position, left_out: int = 0) -> Changes:
-    """What changed since the mark (position, left_out)."""
+def changes_since(connection: sa.Connection, before: Mark) -> Changes:
     end = head(connection)
-    now, epoch, left_out_now = end.position, end.epoch, end.left_out
-    if (now, left_out_now) == (position, left_out):
-        return Changes(now, epoch, (), (), complete=False, left_out=left_out)
-    if now < position or left_out_now < left_out:  # an older state was restored
-        return Changes(now, epoch, snapshot(connection).jobs, (), complete=True, left_out=left_out_now)
-    changed = sa.select(JOB).where(JOB.c.position > position)
+    mark = Mark(end.position, end.left_out, end.fence)
+    if mark == before:
+        return Changes(end.position, end.epoch, (), (), complete=False, left_out=end.left_out, fence=end.fence)
+    if mark.fence != before.fence or mark.position < before.position or mark.left_out < before.left_out:
+        # another log: a backup was restored
+        jobs = snapshot(connection).jobs
+        return Changes(end.position, end.epoch, jobs, (), complete=True, left_out=end.left_out, fence=end.fence)
+    changed = sa.select(JOB).where(JOB.c.position > before.position)
     jobs = tuple(job_of(row) for row in connection.execute(changed))
-    if left_out_now > left_out:
-        looping = sa.select(LOOP_EVENT.c.job_id).where(LOOP_EVENT.c.mark > left_out)
-        others = sa.select(JOB).where(JOB.c.job_id.in_(looping), JOB.c.position <= position)
+    if mark.left_out > before.left_out:
+        looping = sa.select(LOOP_EVENT.c.job_id).where(LOOP_EVENT.c.mark > before.left_out)
+        others = sa.select(JOB).where(JOB.c.job_id.in_(looping), JOB.c.position <= before.position)
         jobs += tuple(job_of(row) for row in connection.execute(others))
-    deleted = sa.select(EVENT.c.job_id).where(EVENT.c.position > position, EVENT.c.type == JobDeleted.type)
+    deleted = sa.select(EVENT.c.job_id).where(EVENT.c.position > before.position, EVENT.c.type == JobDeleted.type)
     gone = set(connection.scalars(deleted)) - {job.job_id for job in jobs}
     ids = tuple(JobId(job_id) for job_id in gone)
-    return Changes(now, epoch, jobs, ids, complete=False, left_out=left_out_now)
+    return Changes(end.position, end.epoch, jobs, ids, complete=False, left_out=end.left_out, fence=end.fence)
 
 
 def left_out(connection: sa.Connection, job_ids: Sequence[JobId] | None = None) -> dict[JobId, LeftOut]:

@@ -38,12 +38,12 @@ async def restore(
     """
     database = database_of(url)
     lock = leader_lock(url)
-    if not await lock.try_acquire():
-        raise Refused(
-            f"a server uses database {database}, or it cannot be reached: stop the server first, its engines may"
-            " go on"
-        )
     try:
+        if not await lock.try_acquire():
+            raise Refused(
+                f"a server uses database {database}, or it cannot be reached: stop the server first, its engines"
+                " may go on"
+            )
         event = BackupRestored(host=host)
         submission = Submission(context=CONTEXT, beginning=event, known_epoch=known_epoch)
         work = _into_file if isinstance(database, SqliteDatabase) else _into_server

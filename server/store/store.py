@@ -6,12 +6,12 @@ from hashlib import sha256
 
 from server.jobs.commands import Command, Context, Graph
 from server.jobs.errors import InvalidJobId
-from server.jobs.events import LeaderElected, Recorded
+from server.jobs.events import LeaderElected, LossAccepted, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.store import boot_check, queries, schema, verify
 from server.store.append import Writer
 from server.store.audit import Difference
-from server.store.batch import Appended, Submission
+from server.store.batch import NO_EPOCH, Appended, Submission
 from server.store.call_times import together
 from server.store.database import Database
 from server.store.errors import StoreUnavailable
@@ -19,6 +19,7 @@ from server.store.heads import Shared, sync_head_of
 from server.store.queries import Changes, Mark, Snapshot
 from server.store.reader import Reader
 from server.store.rows import clean_text, is_storable
+from server.store.seen import Seen, Watermark
 from server.store.session import Session
 from server.store.urls import database_of
 from server.store.wakeups import Wakeups, wakeups_of
@@ -32,19 +33,24 @@ class Store:
     done on threads of the store. Every method may raise StoreUnavailable; the next call finds out anew whether the
     database is back."""
 
-    def __init__(self, database: Database, wake: Wakeups) -> None:
+    def __init__(self, database: Database, wake: Wakeups, seen: Seen | None) -> None:
         """Use `open`."""
+        self.watermark = Watermark(str(database), seen)
+        """What this process has seen of the log; for other readers of it in this process."""
         self._wake = wake
-        self._writer = Writer(database, wake.send)
-        self._reader = Reader(database, "store-reader")
-        self._head_reader = Reader(database, "store-head")
+        self._writer = Writer(database, self.watermark, wake.send)
+        self._reader = Reader(database, "store-reader", self.watermark)
+        self._head_reader = Reader(database, "store-head", self.watermark)
         self._sync_head = sync_head_of(database)
         self._shared_head = Shared(self._ask_head)
 
     @classmethod
-    async def open(cls, url: str, *, wake: Wakeups | None = None, check_data: bool = True) -> "Store":
+    async def open(
+        cls, url: str, *, wake: Wakeups | None = None, seen: Seen | None = None, check_data: bool = True
+    ) -> "Store":
         """Opens the database at `url`: sqlite:////absolute/path.db or postgresql://user:password@host/name.
-        `check_data` is left out by who wants to look at damage, or mend it.
+        `seen` is what its log is known to have had; while it has not, all methods raise HistoryLost. `check_data`
+        is left out by who wants to look at damage, or mend it.
 
         Raises: StoreUnavailable, SchemaOutdated, SchemaTooNew, Damaged; each with one line for the person at the
         terminal.
@@ -52,7 +58,7 @@ class Store:
         database = database_of(url)
         await asyncio.to_thread(_check, database, check_data)
         try:
-            return cls(database, wake or wakeups_of(database))
+            return cls(database, wake or wakeups_of(database), seen)
         except OSError as error:
             raise database.unavailable(f"no directory for wake-ups: {error}") from error
 
@@ -101,6 +107,26 @@ class Store:
         assert epoch is not None
         return epoch
 
+    async def accept_loss(self, context: Context, host: str, known: Seen | None) -> Epoch:
+        """Goes on with the log as it is, though `known` is not in it: begins an epoch that is higher than any
+        before, and whoever knows of more forgets it. Returns the epoch."""
+        event = LossAccepted(
+            host=host,
+            known_position=known.position if known else 0,
+            known_checksum=known.checksum if known else "",
+        )
+        known_epoch = known.epoch if known else NO_EPOCH
+        submission = Submission(context=context, beginning=event, known_epoch=known_epoch)
+        (appended,) = await self._submit(submission)
+        epoch = appended.events[0].epoch
+        assert epoch is not None
+        return epoch
+
+    @property
+    def seen(self) -> Seen:
+        """The last event that is known to be on disk."""
+        return self.watermark.seen
+
     async def keep_plan(self, digest: Digest, plan: str) -> None:
         """Keeps the compiled form of a graph."""
         plan = clean_text(plan)
@@ -110,9 +136,9 @@ class Store:
         """All live jobs and the position they are at, as of one moment."""
         return await self._reader.run(queries.snapshot)
 
-    async def changes_since(self, position: Position, left_out: int = 0) -> Changes:
-        """What is different from a snapshot with the mark (position, left_out), as of one moment."""
-        return await self._reader.run(lambda connection: queries.changes_since(connection, position, left_out))
+    async def changes_since(self, before: Mark) -> Changes:
+        """What is different from a snapshot with the mark `before`, as of one moment."""
+        return await self._reader.run(lambda connection: queries.changes_since(connection, before))
 
     async def graph(self, digest: Digest) -> Graph | None:
         return await self._reader.run(lambda connection: queries.graph(connection, digest))
@@ -138,7 +164,7 @@ class Store:
 
     async def verify(self) -> list[Difference]:
         """Folds the whole log and compares; every difference found, none when all is well. Takes its time."""
-        return await self._reader.run(verify.verify)
+        return await self._reader.run_unchecked(verify.verify)
 
     async def rebuild(self) -> int:
         """Writes the projection anew from the log, in one transaction; returns the number of live jobs."""
@@ -176,9 +202,16 @@ class Store:
         return await self._writer.submit(submission)
 
 
-def check(url: str) -> None:
-    """Whether the database at `url` can be served from. Blocking. Raises: as Store.open."""
-    _check(database_of(url), check_data=True)
+def check(url: str, seen: Seen | None = None) -> None:
+    """Whether the database at `url` can be served from, and has `seen`. Blocking. Raises: as Store.open."""
+    database = database_of(url)
+    _check(database, check_data=True)
+    watermark = Watermark(str(database), seen)
+    session = Session(database)
+    try:
+        session.read(lambda connection: watermark.check(connection, watermark.seen))
+    finally:
+        session.close()
 
 
 def _check(database: Database, check_data: bool) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from server.jobs import events as e
 from server.jobs.commands import Command, Context, CreateJob, DeleteJob, Graph, Observe
-from server.jobs.ids import JobId, Position
+from server.jobs.ids import JobId
 from server.store import Changes, Store
 from server.store.follower import Follower
+from server.store.queries import Mark
 
 CONTEXT = Context(actor="test")
 ID = JobId("followed")
@@ -27,8 +28,8 @@ class Overtaken(Follower):
         self.meanwhile = meanwhile
         read = store.changes_since
 
-        async def slow(position: Position, left_out: int = 0) -> Changes:
-            changes = await read(position, left_out)
+        async def slow(before: Mark) -> Changes:
+            changes = await read(before)
             store.changes_since = read  # type: ignore[method-assign]
             self.note(await store.submit(self.meanwhile, CONTEXT))
             return changes

@@ -15,6 +15,7 @@ from server.jobs.errors import JobError
 from server.jobs.ids import JobId, Position
 from server.jobs.state import Job, fold
 from server.store import Store, upgrade
+from server.store.queries import Mark
 from tests.postgres import Postgres
 from tests.store.jobs import CLIENT, ENGINE, create, delete, seen
 
@@ -100,7 +101,7 @@ async def _check_changes(store: Store, known: list[e.Recorded], jobs: dict[str, 
         before.pop(recorded.job_id, None)
         if job is not None:
             before[recorded.job_id] = job
-    changes = await store.changes_since(Position(len(known)))
+    changes = await store.changes_since(Mark(Position(len(known))))
     for job in changes.jobs:
         before[job.job_id] = job
     for job_id in changes.gone:

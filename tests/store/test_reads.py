@@ -3,6 +3,7 @@ import asyncio
 from server.jobs import events as e
 from server.jobs.ids import JobId, Position
 from server.store import Store
+from server.store.queries import Mark
 from tests.store.jobs import CLIENT, RUNNER, A, B, create, created_and_deleted, delete, ready, seen, started
 
 C = JobId("job-c")
@@ -13,28 +14,28 @@ async def test_an_empty_log(store: Store) -> None:
 
     assert (snapshot.head, snapshot.epoch, snapshot.jobs) == (0, 0, ())
     assert await store.read_head() == 0
-    assert (await store.changes_since(Position(0))).jobs == ()
+    assert (await store.changes_since(Mark(Position(0)))).jobs == ()
 
 
 async def test_changes_since_a_position(store: Store) -> None:
     for job_id in (A, B, C):
         await store.submit(create(job_id), CLIENT)
-    before = (await store.snapshot()).head
+    before = (await store.snapshot()).mark
     await store.submit(started(1, B), RUNNER)
     await store.submit_all([delete(C), seen(e.JobDeleted(), C)], RUNNER)
 
     changes = await store.changes_since(before)
 
-    assert changes.head == before + 3
+    assert changes.head == before.position + 3
     assert [job.job_id for job in changes.jobs] == [B]
     assert changes.gone == (C,)
     assert not changes.complete
-    assert (await store.changes_since(changes.head)).jobs == ()
+    assert (await store.changes_since(changes.mark)).jobs == ()
 
 
 async def test_an_id_that_was_created_again_is_not_gone(store: Store) -> None:
     await store.submit(create(), CLIENT)
-    before = (await store.snapshot()).head
+    before = (await store.snapshot()).mark
     await store.submit_all([delete(), seen(e.JobDeleted()), create()], RUNNER)
 
     changes = await store.changes_since(before)
@@ -47,7 +48,7 @@ async def test_a_position_from_the_future_gets_everything(store: Store) -> None:
     """A database that was restored from a backup is behind what its readers knew."""
     await store.submit(create(), CLIENT)
 
-    changes = await store.changes_since(Position(99))
+    changes = await store.changes_since(Mark(Position(99)))
 
     assert changes.complete
     assert changes.head == 1
@@ -109,14 +110,14 @@ async def test_the_head_follows_other_processes(store: Store, url: str) -> None:
     for expected in range(1, 20):
         await other.submit(create(JobId(f"job-{expected}")), CLIENT)
         assert await store.read_head() == expected
-        assert store.sync_mark() in (None, (expected, 0))
+        assert store.sync_mark() in (None, (expected, 0, 0))
     await other.close()
 
 
 async def test_the_head_can_be_told_at_once_on_sqlite(store: Store, kind: str) -> None:
     await store.submit(create(), CLIENT)
 
-    assert store.sync_mark() == ((1, 0) if kind == "sqlite" else None)
+    assert store.sync_mark() == ((1, 0, 0) if kind == "sqlite" else None)
 
 
 async def test_whoever_asks_for_the_head_after_an_append_sees_it(store: Store) -> None:
