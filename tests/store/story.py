@@ -67,4 +67,5 @@ async def _move_times(store: Store, url: str) -> None:
         text = at.isoformat(timespec="microseconds")[:26].replace(":", r"\:")
         query(url, f"UPDATE event SET recorded_at = '{text}Z' WHERE position = {position}")
     rechain(url)
+    store.watermark._seen = store.watermark._nothing()  # it knows the log as it was
     await store.rebuild()
