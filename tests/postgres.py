@@ -62,6 +62,27 @@ class Postgres:
         """A superuser's connection in autocommit mode, to the database at `url` or to the server's own."""
         return psycopg.connect(url or f"postgresql://postgres@/postgres?host={self._root}", autocommit=True)
 
+    def down(self) -> None:
+        """Ends the server as an operator does, cutting all connections; its data stays."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+
+    def up(self) -> None:
+        """Starts it again after `down`."""
+        self._process = self._start()
+        self._wait_until_ready()
+
+    def save_data(self) -> Path:
+        """Copies the data; only while the server is down."""
+        saved = self._root / f"data.{secrets.token_hex(4)}"
+        subprocess.run(["cp", "-a", self._data, saved], check=True)
+        return saved
+
+    def bring_back(self, saved: Path) -> None:
+        """Puts what `save_data` copied in the data's place; only while the server is down."""
+        shutil.rmtree(self._data)
+        saved.rename(self._data)
+
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
