@@ -18,6 +18,10 @@ def _what(event: e.Event, recorded: e.Recorded) -> str:
     match event:
         case e.LeaderElected():
             return f"the runner with pid {event.pid} on {event.host} leads, epoch {recorded.epoch}"
+        case e.BackupRestored():
+            return f"all of this came from a backup, restored on {event.host}; what followed it is given up"
+        case e.LossAccepted(known_position=known):
+            return f"the loss of events up to position {known} was accepted on {event.host}"
         case e.JobCreated():
             return "created from its file" if event.origin == "file" else "created over REST"
         case e.DeleteRequested():

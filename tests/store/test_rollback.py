@@ -7,6 +7,7 @@ import pytest
 
 from server.jobs import events as e
 from server.jobs.ids import JobId
+from server.jobs.sentences import sentence_of
 from server.store import HistoryLost, StaleEpoch, Store, accept_loss, seen, upgrade
 from server.store.follower import Follower
 from server.store.store import check
@@ -104,6 +105,7 @@ async def test_all_go_on_after_the_loss_was_accepted(led: Store, other: Store, u
     assert (await led.submit(create(B), CLIENT)).head == 4
     assert await led.verify() == []
     (accepted,) = await led.events(after=(await led.events(limit=2))[-1].position, limit=1)
+    assert sentence_of(accepted) == "the loss of events up to position 3 was accepted on machine-a"
     assert accepted.event == e.LossAccepted(host="machine-a", known_position=3, known_checksum=known.checksum)
 
 
