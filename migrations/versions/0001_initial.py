@@ -153,6 +153,7 @@ def _tables() -> None:
         sa.Column("ever_ready", sa.Boolean, nullable=False),
         sa.Column("last_exit", JSON),
         sa.Column("stalled", JSON),
+        sa.Column("stalls", BIG, nullable=False),
         sa.Column("engine_pid", BIG),
         sa.Column("engine_start_time", BIG),
         sa.Column("engine_boot_id", sa.Text),

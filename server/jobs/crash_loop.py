@@ -1,9 +1,10 @@
-"""Which rounds of a job that ends again and again are written to the log.
+"""Which rounds of a job that ends again and again, and which of many stalls, are written to the log.
 
 A round is one attempt: started, ready, perhaps stalled, ended. The first rounds in a row are logged, then those
 whose number is a power of two. The events of the others are *left out*: they change the job like any event, and
 stand beside the log, at most one round and a sum of the rounds before it. Whatever else happens to the job brings
-them into the log first, so that it never tells of an attempt whose beginning it did not tell.
+them into the log first, so that it never tells of an attempt whose beginning it did not tell. Of the stalls of one
+attempt, those of the same numbers are logged.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,10 @@ def is_left_out(job: Job, left_out: Sequence[e.Recorded], event: e.Event) -> boo
         case e.EngineReady():
             return bool(left_out) and isinstance(left_out[-1].event, e.EngineStarted)
         case e.FlowStalled():
-            return bool(left_out) and isinstance(left_out[-1].event, e.EngineReady)
+            in_a_round = bool(left_out) and isinstance(left_out[-1].event, e.EngineReady)
+            return in_a_round or not is_logged(event.number)
+        case e.FlowRecovered():
+            return bool(left_out) and isinstance(left_out[-1].event, e.FlowStalled)
         case e.EngineFailed() | e.EngineExited() | e.FlowSucceeded():
             goes_on = event.retry_at is not None and event.rounds == job.rounds + 1
             return goes_on and any(isinstance(one.event, e.EngineStarted) for one in left_out)
@@ -52,6 +56,10 @@ def leave_out(
     after = fold_left_out(job, recorded, job.left_out + 1)
     if isinstance(recorded.event, e.EngineStarted | e.EngineReady | e.FlowStalled):
         return after, (*left_out, recorded)
+    if isinstance(recorded.event, e.FlowRecovered):
+        # of the stalls that are over, the last one's end is all that is left
+        others = (one for one in left_out if not isinstance(one.event, e.FlowStalled | e.FlowRecovered))
+        return after, (*others, recorded)
     total = _sum(after, left_out, recorded)
     return after, (replace(recorded, event=total, type=total.type, schema_version=total.schema_version),)
 

@@ -186,20 +186,23 @@ class EngineHealthy(Event, frozen=True, kw_only=True):
 
 
 class FlowStalled(Event, frozen=True, kw_only=True):
-    """The flow has input and has made no progress since then. The stacks are cut to 16 KiB in all."""
+    """The flow has input and has made no progress since then. The stacks are cut to 16 KiB in all. `number` counts
+    the stalls of this attempt, some of which may not be in the log."""
 
     type: ClassVar[str] = "flow-stalled"
     attempt: int
+    number: int
     reason: str
     since: datetime
     nodes: tuple[StalledNode, ...]
 
 
 class FlowRecovered(Event, frozen=True, kw_only=True):
-    """A flow that made no progress goes on."""
+    """A flow that made no progress, for the `number`th time in this attempt, goes on."""
 
     type: ClassVar[str] = "flow-recovered"
     attempt: int
+    number: int
 
 
 class FlowSucceeded(Event, frozen=True, kw_only=True):

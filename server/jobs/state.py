@@ -41,6 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     engine: e.EngineIdentity | None = None
     endpoints: tuple[str, ...] = ()
     stalled: e.Stall | None = None
+    stalls: int = 0  # of this attempt
     left_out: int = 0  # changes since `position` that are not in the log; see crash_loop
 
     @property
@@ -108,9 +109,9 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
             return replace(job, actual=actual, attempt=event.attempt, engine=event.engine)
         case e.FlowStalled():
             nodes = tuple(replace(node, stacks=()) for node in event.nodes)
-            return replace(job, stalled=e.Stall(since=event.since, nodes=nodes))
+            return replace(job, stalled=e.Stall(since=event.since, nodes=nodes), stalls=event.number)
         case e.FlowRecovered():
-            return replace(job, stalled=None)
+            return replace(job, stalled=None, stalls=event.number)
         case e.EngineUnreachable():
             return replace(job, actual=Actual.UNREACHABLE)
         case e.EngineFailed() | e.EngineExited():
@@ -173,4 +174,4 @@ def _last_exit(event: e.EngineFailed | e.EngineExited, at: datetime) -> e.LastEx
 
 
 def _without_engine(job: Job) -> Job:
-    return replace(job, actual=Actual.NONE, engine=None, ready_at=None, endpoints=(), stalled=None)
+    return replace(job, actual=Actual.NONE, engine=None, ready_at=None, endpoints=(), stalled=None, stalls=0)

@@ -100,9 +100,9 @@ class Watch:
             return
         if not news.stalls:
             if job.stalled is not None:
-                await self._record(engine, e.FlowRecovered(attempt=engine.attempt))
+                await self._record(engine, e.FlowRecovered(attempt=engine.attempt, number=job.stalls))
             return
-        stalled = stalled_event(engine.attempt, news.stalls, datetime.now(UTC))
+        stalled = stalled_event(engine.attempt, job.stalls + 1, news.stalls, datetime.now(UTC))
         await self._record(engine, stalled)
         if ends_stalls(policy_of(job, self._settings.restart_policy)):
             log.warning("the flow stalls, ending its engine", job_id=engine.job_id, reason=stalled.reason)

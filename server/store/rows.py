@@ -185,6 +185,7 @@ def job_values(job: Job) -> Values:
         "ever_ready": job.ever_ready,
         "last_exit": None if job.last_exit is None else msgspec.json.encode(job.last_exit).decode(),
         "stalled": None if job.stalled is None else msgspec.json.encode(job.stalled).decode(),
+        "stalls": job.stalls,
         "engine_pid": engine.pid if engine else None,
         "engine_start_time": engine.start_time if engine else None,
         "engine_boot_id": engine.boot_id if engine else None,
@@ -215,8 +216,8 @@ def job_of(row: Sequence[Any]) -> Job:
 def _job_of(row: Sequence[Any]) -> Job:
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
-    retry_at, ready_at, ever_ready, last_exit, stalled = row[19:24]
-    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out, _checksum = row[24:]
+    retry_at, ready_at, ever_ready, last_exit, stalled, stalls = row[19:25]
+    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out, _checksum = row[25:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -240,6 +241,7 @@ def _job_of(row: Sequence[Any]) -> Job:
         ready_at=ready_at,
         ever_ready=bool(ever_ready),
         last_exit=None if last_exit is None else msgspec.json.decode(last_exit, type=LastExit),
+        stalls=stalls,
         stalled=None if stalled is None else msgspec.json.decode(stalled, type=Stall),
         engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
         options=NO_OPTIONS if options == "{}" else msgspec.json.decode(options, type=JobOptions),

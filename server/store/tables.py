@@ -148,6 +148,7 @@ JOB = sa.Table(
     sa.Column("ever_ready", sa.Boolean, nullable=False),
     sa.Column("last_exit", JsonText),
     sa.Column("stalled", JsonText),
+    sa.Column("stalls", sa.BigInteger, nullable=False),
     sa.Column("engine_pid", sa.BigInteger),
     sa.Column("engine_start_time", sa.BigInteger),
     sa.Column("engine_boot_id", sa.Text),

@@ -140,7 +140,7 @@ def stalled(job: Job, after_ready: float) -> Job:
     """The job whose flow makes no progress since so long after it was ready."""
     assert job.ready_at is not None
     since = job.ready_at + timedelta(seconds=after_ready)
-    event = e.FlowStalled(attempt=job.attempt, reason="x", since=since, nodes=())
+    event = e.FlowStalled(attempt=job.attempt, number=1, reason="x", since=since, nodes=())
     after = fold(job, recorded(job.position + 1, event))
     assert after is not None
     return after

@@ -46,13 +46,14 @@ EVENTS = st.one_of(
     st.builds(
         e.FlowStalled,
         attempt=ATTEMPTS,
+        number=st.integers(1, 20),
         reason=st.text(max_size=5),
         since=st.datetimes(timezones=st.just(UTC)),
         nodes=st.lists(
             st.builds(e.StalledNode, node=st.text(max_size=3), unit=st.just("u"), reason=st.just("r")), max_size=2
         ).map(tuple),
     ),
-    st.builds(e.FlowRecovered, attempt=ATTEMPTS),
+    st.builds(e.FlowRecovered, attempt=ATTEMPTS, number=st.integers(1, 20)),
     st.builds(e.EngineHealthy, attempt=ATTEMPTS),
     st.builds(e.EngineLost, attempt=ATTEMPTS, reason=st.text(max_size=5)),
     st.builds(e.EngineStopped, attempt=ATTEMPTS, reason=st.text(max_size=5)),

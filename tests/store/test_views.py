@@ -9,7 +9,7 @@ from server.store import Store
 from tests.store.jobs import CLIENT, RUNNER, B, create, created_and_deleted, delete, query, ready, seen, started
 
 RETRY_AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-STALLED = e.FlowStalled(attempt=1, reason="node 'a' hangs", since=RETRY_AT, nodes=())
+STALLED = e.FlowStalled(attempt=1, number=1, reason="node 'a' hangs", since=RETRY_AT, nodes=())
 
 
 @pytest.fixture
