@@ -1,53 +1,5 @@
-"""What stands in the bodies of requests and answers, as types: the API's description is made from them."""
+"""The bodies of `server.wire.bodies`, under the name that they had here."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from server.wire.bodies import CreateBody, ErrorBody, JobBody, JobListBody
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
-
-from server.jobs.errors import Place
-from server.jobs.events import LastExit, Stall
-from server.jobs.options import JobOptions
-from server.jobs.words import JobStatus
-
-
-class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Every answer of 400 and above."""
-
-    error_code: Annotated[str, Meta(description="MODELBOX_001 to MODELBOX_009")]
-    error_msg: str
-    detail: Annotated[Place | UnsetType, Meta(description="where, if that is known")] = UNSET
-
-
-class CreateBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to create. Fields that are not listed are ignored."""
-
-    job_id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z\-+~_][0-9A-Za-z\-+~_.]{1,63}$")]
-    job_graph: Annotated[
-        dict[str, Any] | str, Meta(description="the graph's configuration: an object, or text in job_graph_format")
-    ]
-    job_graph_format: Annotated[
-        str | None, Meta(description="json or toml; an object is json, a text toml, when it is left out")
-    ] = None
-    options: JobOptions | None = None
-
-
-class JobBody(msgspec.Struct, frozen=True, kw_only=True):
-    """ModelBox's three fields; and, once an engine of the job has come to its end, how it stands with its
-    attempts. `stalled` is there while the flow stalls."""
-
-    job_error_msg: Annotated[str, Meta(description="why it failed; empty when it did not")]
-    job_id: str
-    job_status: JobStatus
-    attempt: Annotated[int | UnsetType, Meta(description="number of the newest engine")] = UNSET
-    failures: Annotated[int | UnsetType, Meta(description="in a row")] = UNSET
-    last_exit: LastExit | UnsetType = UNSET
-    stalled: Annotated[Stall | UnsetType, Meta(description="its flow has input and makes no progress")] = UNSET
-    next_retry: Annotated[datetime | UnsetType | None, Meta(description="null: no attempt is waited for")] = UNSET
-
-
-class JobListBody(msgspec.Struct, frozen=True, kw_only=True):
-    """All jobs, oldest first."""
-
-    job_list: list[JobBody]
+__all__ = ["CreateBody", "ErrorBody", "JobBody", "JobListBody"]

@@ -8,13 +8,14 @@ from msgspec import Meta
 from sanic import Request
 
 from server.api.endpoint import JOB, Endpoint, JobPath
-from server.api.entries import EventPage, HistoryPage, entry_of
+from server.api.entries import entry_of
 from server.api.feed import Feed, Part
 from server.api.parameters import InvalidParameter
 from server.api.stream import EventStream
 from server.jobs.errors import NoSuchJob
 from server.jobs.ids import JobId, Position
 from server.store.history import History, Wanted
+from server.wire.entries import EventPage, HistoryPage
 
 TAG = "history"
 MOST_SECONDS = 60

@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import msgspec
 
-from server.api.entries import Entry, entry_of
+from server.api.entries import entry_of
 from server.jobs.events import Recorded
 from server.jobs.ids import JobId, Position
 from server.store import StoreUnavailable
 from server.store.history import History, LogPage, Wanted
+from server.wire.entries import Entry
 
 KEPT = 4096
 """Events in memory: who is further behind reads the database."""

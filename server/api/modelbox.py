@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from server.api.bodies import CreateBody, JobBody, JobListBody
+from server.wire.bodies import CreateBody, JobBody, JobListBody
 
 JOBS_TAG = "ModelBox's own"
 RESPOND_ASYNC = (
