@@ -13,6 +13,7 @@ from server.api.answers import error_answer, job_error_answer
 from server.api.commands import JobCommands
 from server.api.events import MOST_SECONDS
 from server.api.feed import Feed
+from server.api.job_index import JobIndex
 from server.api.view import JobsView
 from server.config import Config
 from server.jobs.errors import InternalError, InvalidCommand, JobError
@@ -69,6 +70,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What the handlers use, found in `app.ctx` by these names."""
 
     view: JobsView
+    index: JobIndex
     commands: JobCommands
     history: History
     feed: Feed

@@ -5,13 +5,18 @@ from typing import Any
 import msgspec
 from sanic import Sanic
 
-from server.api import describe, events, health
+from server.api import describe, events, health, job_list
 from server.api.describe import Descriptions, program_version
 from server.api.docs_page import page
 from server.api.endpoint import Endpoint, Handler
 from server.api.openapi import description
 
-ENDPOINTS: tuple[Endpoint, ...] = (*events.ENDPOINTS, *health.ENDPOINTS, *describe.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *job_list.ENDPOINTS,
+    *events.ENDPOINTS,
+    *health.ENDPOINTS,
+    *describe.ENDPOINTS,
+)
 
 AboutJob = dict[str, Handler]
 """Handlers of GET /v1/modelbox/job/ID/WORD, by word."""

@@ -15,6 +15,7 @@ from sanic.server.async_server import AsyncioServer
 from server.api.app import Services, build_app
 from server.api.commands import JobCommands
 from server.api.feed import Feed
+from server.api.job_index import JobIndex
 from server.api.listener import BACKLOG
 from server.api.view import JobsView
 from server.config import Config
@@ -100,6 +101,7 @@ async def serve(
     follower.subscribe(feed.wake)
     services = Services(
         view=JobsView(follower),
+        index=JobIndex(follower),
         commands=JobCommands(store, follower, config.jobs),
         history=history,
         feed=feed,

@@ -48,7 +48,7 @@ def test_006_for_an_odd_path(server: Installation, path: str) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error_code"] == "MODELBOX_006"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/modelbox", "/v1/modelbox/jobs", "/v1/modelbox/jobx", "/x/y"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/modelbox", "/v1/modelbox/jobsx", "/v1/modelbox/jobx", "/x/y"])
 def test_404_outside_the_api(server: Installation, path: str) -> None:
     assert server.http.get(path).status_code == 404
 

@@ -17,8 +17,8 @@ import pytest
 from server.api.endpoints import ENDPOINTS, document
 from server.store.schema import REVISIONS
 from tests.e2e.test_database_faults import Fault, closed, locked
-from tests.e2e.test_parts_apart import Parts
 from tests.installation import Installation
+from tests.parts import Parts
 
 READY = "/health/ready"
 FIXED = [endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path and endpoint.method == "GET"]
@@ -58,8 +58,7 @@ def test_ready_says_who_leads_and_since_when(installation: Installation) -> None
 def test_not_ready_without_a_runner(sqlite_installation: Installation) -> None:
     parts = Parts(sqlite_installation)
     try:
-        api = parts.api()
-        answer = api.get(str(api.base_url.copy_with(path=READY)))
+        answer = parts.api("").get(READY)
         assert answer.status_code == 503
         assert answer.json()["status"] == "not ready"
         assert answer.json()["leader"] is None

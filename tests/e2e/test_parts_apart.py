@@ -1,7 +1,6 @@
 """The API and the runner, each started by itself."""
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,42 +9,7 @@ import pytest
 
 from tests.e2e.test_first_flow import ask
 from tests.installation import Installation, echo_flow, free_port
-
-
-class Parts:
-    """An API (or two) and a runner on one installation's database, without `serve`."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.clients: list[httpx.Client] = []
-        assert installation.run("db", "upgrade").returncode == 0
-
-    def start(self, *argv: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(self.installation.command(*argv), stderr=subprocess.DEVNULL)
-        self.processes.append(process)
-        return process
-
-    def api(self) -> httpx.Client:
-        port = free_port()
-        self.start("api", "--port", str(port))
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}/v1/modelbox/job", trust_env=False, timeout=20)
-        self.clients.append(client)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                client.get("/list/all")
-                return client
-            except httpx.TransportError:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-
-    def end(self) -> None:
-        for client in self.clients:
-            client.close()
-        for process in self.processes:
-            process.kill()
-            process.wait()
+from tests.parts import Parts
 
 
 @pytest.fixture
