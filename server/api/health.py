@@ -2,64 +2,19 @@
 
 import asyncio
 import platform
-from typing import Annotated, ClassVar
 
-import msgspec
-from msgspec import Meta
 from sanic import Request
 
 from server.api.describe import PROGRAM, program_version
 from server.api.endpoint import Endpoint
-from server.store.health import HealthProbe, Leader, StoreHealth
+from server.store.health import HealthProbe, StoreHealth
 from server.store.schema import REVISIONS
+from server.wire.health import DatabaseState, Live, NotReady, Ready, Version
 
 TAG = "health"
 MODELBOX_API = "v1"
 ANSWER_SECONDS = 2.0
 """How long the database may take before the answer is that it does not answer."""
-
-
-class Live(msgspec.Struct, frozen=True):
-    """The process answers."""
-
-    status: str = "live"
-
-
-class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
-    readable: bool
-    writable: bool
-    schema: Annotated[str | None, Meta(description="its revision; null when it could not be read")]
-    position: Annotated[int | None, Meta(description="of the log's last event")]
-
-
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    status: str
-    reasons: Annotated[tuple[str, ...], Meta(description="what keeps it from being ready, a sentence each")]
-    database: DatabaseState
-    leader: Annotated[Leader | None, Meta(description="the runner that leads; null when none does")]
-
-
-class Ready(Readiness, frozen=True, kw_only=True):
-    """Commands are recorded and carried out."""
-
-    status: str = "ready"
-
-
-class NotReady(Readiness, frozen=True, kw_only=True):
-    """Something is missing; `reasons` say what."""
-
-    http_status: ClassVar[int] = 503
-    status: str = "not ready"
-
-
-class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """Which program this is, and what it needs and speaks."""
-
-    program: str
-    version: str
-    schema: Annotated[str, Meta(description="the database revision that it needs")]
-    python: str
-    modelbox_api: Annotated[str, Meta(description="the version of ModelBox Server's API that it speaks")]
 
 
 async def live(request: Request) -> Live:

@@ -10,9 +10,10 @@ from sanic import Request
 
 from server.api.endpoint import Endpoint
 from server.api.job_index import Filter, JobIndex, Key, Sort, key_type
-from server.api.job_rows import FIELDS, JobRow, row_of
+from server.api.job_rows import FIELDS, row_of
 from server.api.parameters import InvalidParameter
 from server.jobs.words import JobStatus
+from server.wire.job_rows import JobPage
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -34,18 +35,6 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     limit: Annotated[int, Meta(ge=1, le=1000, description="jobs a page")] = 100
     cursor: Annotated[str | None, Meta(description="`next` of the page before")] = None
-
-
-class JobPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some of the jobs, as they are now."""
-
-    jobs: list[JobRow]
-    next: Annotated[str | None, Meta(description="the `cursor` of the next page; null when this is the last")]
-    total: Annotated[int, Meta(description="jobs that pass the filters")]
-    counts: Annotated[
-        dict[str, int], Meta(description="by status, the jobs that pass the filters other than `status`")
-    ]
-    position: Annotated[int, Meta(description="in the log: whoever watches `after` it misses no change of these")]
 
 
 async def list_jobs(request: Request, query: JobsQuery) -> JobPage:

@@ -9,7 +9,8 @@ import msgspec
 import sqlalchemy as sa
 
 from server.jobs.events import LeaderElected
-from server.jobs.ids import Epoch, Position
+from server.jobs.ids import Position
+from server.jobs.leader import Leader
 from server.store import queries, schema
 from server.store.errors import StoreError
 from server.store.leader import is_led
@@ -17,15 +18,6 @@ from server.store.rows import recorded_of
 from server.store.session import Session
 from server.store.tables import EVENT
 from server.store.urls import database_of
-
-
-class Leader(msgspec.Struct, frozen=True):
-    """The runner that leads: its machine, its process, its epoch, and since when."""
-
-    host: str
-    pid: int
-    epoch: Epoch
-    since: datetime
 
 
 class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
