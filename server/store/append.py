@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -16,14 +18,17 @@ from server.jobs.state import Job
 from server.store import queries
 from server.store.batch import Appended, Batch, Submission
 from server.store.database import Database, Rows
-from server.store.errors import CannotStore, StoreError
-from server.store.head import Head, head_of
+from server.store.errors import CannotStore, CommitUnknown, StoreError, StoreUnavailable
+from server.store.head import EMPTY, Head, head_of
+from server.store.patience import bounded
 from server.store.rows import Values, graph_values, job_of, job_values, loop_values
-from server.store.seen import COLUMNS_OF_HEAD, Watermark, checksum_at_known
+from server.store.seen import COLUMNS_OF_HEAD, Watermark, checksum_at, checksum_at_known
 from server.store.session import Session
 from server.store.tables import EVENT, JOB, LOG_HEAD
 
 MOST_IN_A_BATCH = 512
+LOOK_AFTER_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Pauses before the looks at the log that find out what came of a commit that was not answered."""
 MOST_WAITING = 20_000
 """Submissions that may wait for the database before new ones are refused."""
 
@@ -53,6 +58,7 @@ class Writer:
         self._database = database
         self._watermark = watermark
         self._seen = watermark.seen
+        self._under_way: tuple[list[Outcome], Head] = [], EMPTY
         self._look_up = _look_up(database)
         self._committed = committed
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
@@ -68,7 +74,9 @@ class Writer:
         """
         if self._queue.qsize() > MOST_WAITING:
             raise self._database.unavailable(f"{MOST_WAITING} commands wait for it already; try again later")
-        result: tuple[Appended, ...] = await self._enqueue(submission)
+        result: tuple[Appended, ...] = await bounded(
+            self._database, self._enqueue(submission), "; it is not known whether the command will take effect"
+        )
         return result
 
     async def transact(self, transaction: Transaction) -> Any:
@@ -145,10 +153,29 @@ class Writer:
             outcomes, head = self._session.write(lambda connection: self._append(connection, submissions))
             self._watermark.take(head)
             return outcomes
+        except CommitUnknown as error:
+            return self._find_out(submissions, error)
         except StoreError as error:
             if len(submissions) == 1 or not isinstance(error, CannotStore):
                 return [type(error)(*error.args) for _ in submissions]
         return [outcome for one in submissions for outcome in self._commit([one])]
+
+    def _find_out(self, submissions: Sequence[Submission], error: CommitUnknown) -> list[Outcome]:
+        """What came of a batch whose commit was not answered: nobody may hear of a failure while it is on disk.
+
+        By the lock on the log's head, which a transaction that is still under way holds, the answer is final.
+        """
+        outcomes, head = self._under_way
+        for pause in LOOK_AFTER_SECONDS:
+            time.sleep(pause)
+            with suppress(StoreUnavailable):
+                found = self._session.write(lambda connection: (checksum_at(connection, head.position), False))
+                if found != head.checksum:
+                    return [StoreUnavailable(*error.args) for _ in submissions]
+                self._watermark.take(head)
+                return outcomes
+        told = f"{error}; it is not known whether the command took effect"
+        return [StoreUnavailable(told) for _ in submissions]
 
     def _append(
         self, connection: sa.Connection, submissions: Sequence[Submission]
@@ -163,6 +190,7 @@ class Writer:
         changed = bool(batch.events or batch.looped)
         if changed:
             self._database.write(connection, rows_of(batch))
+        self._under_way = outcomes, batch.head if batch.events else EMPTY
         return (outcomes, batch.head), changed
 
     def _read_batch(self, connection: sa.Connection, submissions: Sequence[Submission]) -> Batch:

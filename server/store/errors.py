@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable      the database cannot be used now; the same call may succeed later
 │   ├── SchemaOutdated    `db upgrade` is needed first
 │   ├── Damaged           rows are not as they were written
+│   ├── CommitUnknown     the answer to a commit was lost
 │   ├── HistoryLost       events that were on disk are not in the log any more
 │   └── SchemaTooNew      a newer program owns this database
 ├── Refused               what was asked for would do harm
@@ -35,6 +36,10 @@ class Damaged(StoreUnavailable):
 
 class Refused(StoreError):
     """A backup or restore that would destroy something or run things twice."""
+
+
+class CommitUnknown(StoreUnavailable):
+    """The connection broke while a transaction was being committed: it may be on disk or not."""
 
 
 class HistoryLost(StoreUnavailable):

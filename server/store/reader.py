@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from server.store.database import Database
 from server.store.head import Head
+from server.store.patience import bounded
 from server.store.seen import Watermark
 from server.store.session import Session
 
@@ -29,7 +30,7 @@ class Reader:
 
         Raises: StoreUnavailable, HistoryLost, Damaged.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, call)
+        return await self._bounded(self._read, call)
 
     async def run_unchecked(self, call: Callable[[sa.Connection], T]) -> T:
         """As `run`, for who looks into what is wrong."""
@@ -37,7 +38,13 @@ class Reader:
 
     async def ask(self, call: Callable[[sa.Connection], T]) -> T:
         """What `call` reads with one statement. Raises: StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._session.ask, call)
+        return await self._bounded(self._session.ask, call)
+
+    async def _bounded(
+        self, ask: Callable[[Callable[[sa.Connection], T]], T], call: Callable[[sa.Connection], T]
+    ) -> T:
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, ask, call)
+        return await bounded(self._session.database, asked)
 
     def _read(self, call: Callable[[sa.Connection], T]) -> T:
         seen = self._watermark.seen

@@ -88,6 +88,10 @@ def checksum_at_known() -> sa.ScalarSelect[str]:
     return sa.select(EVENT.c.checksum).where(EVENT.c.position == sa.bindparam("known")).scalar_subquery()
 
 
+def checksum_at(connection: sa.Connection, position: Position) -> Checksum | None:
+    return connection.scalar(sa.select(EVENT.c.checksum).where(EVENT.c.position == position))
+
+
 def load(state_dir: Path) -> Seen | None:
     """What the runner of this installation had seen last; None when there is nothing to read. Blocking."""
     try:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from server.failpoints import Failpoint, hit
 from server.store.call_times import CallTimes
 from server.store.database import Database
-from server.store.errors import CannotStore, StoreError
+from server.store.errors import CannotStore, CommitUnknown, StoreError, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -45,7 +45,10 @@ class Session:
             self.times.ask.note(monotonic() - began)
 
     def write(self, call: Callable[[sa.Connection], tuple[T, bool]]) -> T:
-        """Runs `call` as the only writer. It returns its result and whether there is something to commit."""
+        """Runs `call` as the only writer. It returns its result and whether there is something to commit.
+
+        Raises: CommitUnknown too.
+        """
         began = monotonic()
         try:
             return self._write(call)
@@ -67,12 +70,21 @@ class Session:
             self.database.check()
             result, changed = call(connection)
             hit(Failpoint.STORE_BEFORE_COMMIT, injected)
-            connection.exec_driver_sql("COMMIT" if changed else "ROLLBACK")
-            hit(Failpoint.STORE_AFTER_COMMIT, injected)
+            self._end(connection, changed)
         except BaseException:
             self._roll_back()
             raise
         return result
+
+    def _end(self, connection: sa.Connection, changed: bool) -> None:
+        try:
+            connection.exec_driver_sql("COMMIT" if changed else "ROLLBACK")
+            hit(Failpoint.STORE_AFTER_COMMIT, injected)
+        except SQLAlchemyError as error:
+            told = self._translated(error)
+            if changed and isinstance(told, StoreUnavailable):
+                raise CommitUnknown(*told.args) from error
+            raise
 
     def _repeated(self, read: Callable[[], T]) -> T:
         """A read does no harm the second time, so a connection that broke is nothing to report."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from server.jobs.commands import Graph
 from server.jobs.ids import JobId
-from server.store import Store, StoreUnavailable, upgrade
+from server.store import Store, StoreUnavailable, patience, upgrade
 from server.store.sqlite import SqliteDatabase
 from server.store.urls import database_of
 from tests.postgres import Postgres
@@ -65,6 +65,18 @@ async def test_a_lock_that_is_held_for_a_moment(store: Store, url: str) -> None:
         assert not waiting.done()
 
     assert (await waiting).head == 1
+
+
+async def test_a_database_that_does_not_answer(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever, and what had been handed over may still take effect."""
+    await store.submit(create(), CLIENT)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.2)
+    with locked(url), pytest.raises(StoreUnavailable, match=r"not answered for 0\.2 s; it is not known whether"):
+        await store.submit(create(B), CLIENT)
+    monkeypatch.undo()
+
+    await store.submit(create(JobId("job-c")), CLIENT)
+    assert [one.job_id for one in await store.events()] == [A, B, "job-c"]
 
 
 async def test_all_of_a_failed_batch_are_told(store: Store, url: str, kind: str) -> None:
