@@ -142,11 +142,31 @@ def db_current(**given: Any) -> int:
 @_options(_COMMON)
 def db_verify(**given: Any) -> int:
     """Check every row: the chain of the event log, the projection, graphs. Exit code 1 on a difference."""
-    differences = asyncio.run(_with_store(_config(given), lambda store: store.verify()))
+    config = _config(given)
+    differences = asyncio.run(_with_store(config, lambda store: store.verify()))
     for difference in differences:
         click.echo(str(difference))
-    click.echo(f"{len(differences)} differences" if differences else "the projection equals the event log")
-    return 1 if differences else 0
+    lost = _lost(config)
+    if lost:
+        click.echo(lost)
+    elif not differences:
+        click.echo("the projection equals the event log")
+    else:
+        click.echo(f"{len(differences)} differences")
+    return 1 if differences or lost else 0
+
+
+def _lost(config: Config) -> str:
+    """What the database has lost of what was on record; "" when nothing is known to be lost."""
+    from server.store import HistoryLost, StoreError, check, seen
+
+    try:
+        check(config.database_url, seen.load(config.state_dir))
+    except HistoryLost as lost:
+        return str(lost)
+    except StoreError:
+        pass  # damage, which is told already
+    return ""
 
 
 @db.command(name="rebuild")

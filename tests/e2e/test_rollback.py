@@ -44,6 +44,7 @@ def test_a_postgres_that_lacks_the_last_transactions(own_postgres: Postgres, tmp
         assert ask(ports["lost"]).content == ask(ports["before"]).content == b"hello"
         assert "has lost events" in installation.output()
 
+        assert "has lost events" in installation.run("db", "verify").stdout
         accepted = installation.run("db", "accept-loss")
         assert (accepted.returncode, accepted.stderr) == (0, "")
         assert "has lost events" in accepted.stdout
