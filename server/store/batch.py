@@ -23,6 +23,7 @@ from server.store.checksums import event_checksum
 from server.store.errors import StaleEpoch, VersionConflict
 from server.store.head import Head
 from server.store.rows import Values, clean_context, clean_event, event_values
+from server.store.tables import time_text
 
 replace = msgspec.structs.replace
 
@@ -75,6 +76,7 @@ class Batch:
         self.jobs = jobs
         self._incarnations = incarnations
         self._now = now
+        self._last_text = now, time_text(now)
         self.loops = dict(loops)
         self.looped: set[JobId] = set()
 
@@ -107,6 +109,12 @@ class Batch:
     @property
     def now(self) -> datetime:
         return self._now
+
+    def text_of(self, at: datetime) -> str:
+        """As time_text; most times of a batch are the same one."""
+        if at is not self._last_text[0]:
+            self._last_text = at, time_text(at)
+        return self._last_text[1]
 
     def take(self, draft: "_Draft") -> None:
         self.head = draft.head_after(self.live_jobs_with(draft.jobs))
@@ -236,7 +244,9 @@ class _Draft:
 
     def _add_row(self, recorded: Recorded, data: str) -> None:
         row = event_values(recorded, data)
-        row["checksum"] = self.checksum = event_checksum(self.checksum, tuple(row.values()))
+        columns = [*row.values()]
+        columns[-1] = self._batch.text_of(recorded.recorded_at)
+        row["checksum"] = self.checksum = event_checksum(self.checksum, columns)
         self.rows.append(row)
 
     def _recorded(

@@ -33,7 +33,8 @@ _DECODER = msgspec.json.Decoder(float_hook=_number)
 
 
 def event_checksum(previous: Checksum, row: Sequence[Any]) -> Checksum:
-    """The checksum of an event. `row` has the columns HASHED: `data` as JSON text, `recorded_at` as a datetime.
+    """The checksum of an event. `row` has the columns HASHED: `data` as JSON text, `recorded_at` as a datetime or
+    as the text of time_text.
 
     Raises: ValueError, when `data` is no JSON or the time has no zone.
     """
@@ -48,7 +49,7 @@ def event_checksum(previous: Checksum, row: Sequence[Any]) -> Checksum:
             schema_version,
             _DECODER.decode(data),
             *rest,
-            time_text(recorded_at),
+            recorded_at if isinstance(recorded_at, str) else time_text(recorded_at),
         ),
         order="sorted",
     )

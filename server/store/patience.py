@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from server.store.database import Database
+from server.store.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -13,13 +14,15 @@ PATIENCE_SECONDS = 20.0
 """More than a lock is waited for, less than HTTP clients usually wait."""
 
 
-async def bounded(database: Database, answer: Awaitable[T], unsaid: str = "") -> T:
-    """The answer. `unsaid`: what the caller must know when there is none.
+def unanswered(database: Database, unsaid: str = "") -> StoreUnavailable:
+    """`unsaid`: what the caller must know."""
+    return database.unavailable(f"it has not answered for {PATIENCE_SECONDS:g} s{unsaid}")
 
-    Raises: StoreUnavailable, after PATIENCE_SECONDS.
-    """
+
+async def bounded(database: Database, answer: Awaitable[T]) -> T:
+    """The answer. Raises: StoreUnavailable, after PATIENCE_SECONDS."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await answer
     except TimeoutError as error:
-        raise database.unavailable(f"it has not answered for {PATIENCE_SECONDS:g} s{unsaid}") from error
+        raise unanswered(database) from error
