@@ -107,6 +107,19 @@ def test_words_and_ids_are_told_apart(server: Installation) -> None:
         assert server.delete(job_id).status_code == 204
 
 
+def test_head_is_get_without_a_body(server: Installation) -> None:
+    for path, status in (
+        (f"{server.base}/twice/history", 200),
+        (f"{server.base}/nobody/events", 404),
+        (EVENTS, 200),
+    ):
+        answer = server.http.head(path)
+        assert (answer.status_code, answer.content) == (status, b"")
+    answer = server.http.head(EVENTS, headers={"Accept": "text/event-stream"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_the_log_has_every_position_once(server: Installation) -> None:
     found: list[Any] = []
     page = get(server, EVENTS, limit=4)

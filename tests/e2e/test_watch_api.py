@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pytest
 
 from server.jobs.commands import Context
 from server.store import Store, upgrade
+from tests.e2e.test_database_faults import closed
 from tests.installation import Installation, bad_flow, echo_flow, free_port
+from tests.postgres import Postgres
 from tests.streams import Watcher
 
 EVENTS = "/v1/modelbox/events"
@@ -126,6 +129,31 @@ def kill_api(server: Installation) -> None:
             os.kill(pid, signal.SIGKILL)
     server.http.close()
     server.http = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30, trust_env=False)
+
+
+def test_watchers_outlast_a_database_that_is_away(tmp_path: Path, postgres: Postgres) -> None:
+    url = postgres.new_database()
+    with Installation(tmp_path / "state", url) as server:
+        server.start()
+        a_life(server, "before")
+        head = head_of(server)
+        with watch(server) as watcher:
+            with closed(server, postgres):
+                answer = server.http.get(EVENTS)
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+                assert server.http.get(f"{server.base}/before/history").status_code == 503
+            wait_until_back(server)
+            a_life(server, "after")
+            assert_watched_all(server, watcher, head)
+            assert watcher.connections == 1
+    postgres.drop_database(url)
+
+
+def wait_until_back(server: Installation) -> None:
+    deadline = time.monotonic() + 20
+    while server.http.get("/health/ready").status_code != 200:
+        assert time.monotonic() < deadline, server.output()
+        time.sleep(0.05)
 
 
 def test_a_stopping_server_ends_streams_at_once(sqlite_installation: Installation) -> None:
