@@ -1,0 +1,168 @@
+"""Requests as values: what is asked, and what the answer means. The clients differ only in how they send them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from server.client.errors import bad_answer, error_of
+from server.jobs.words import JobStatus
+from server.wire.bodies import JobBody, JobListBody
+from server.wire.entries import EventPage, HistoryPage
+from server.wire.health import Readiness, Version
+from server.wire.job_rows import JobPage
+
+T = TypeVar("T")
+Graph = str | Mapping[str, Any]
+"""An object, or text in its format."""
+
+API = "/v1/modelbox"
+RESPOND_ASYNC = {"Prefer": "respond-async"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[T]):
+    """`is_idempotent`: sent twice it does what it does once. `read` takes an answer below 400, or of a status in
+    `also_good`. `gone_is`: what a 404 means when an earlier try may have been carried out."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    is_idempotent: bool = True
+    also_good: tuple[int, ...] = ()
+    extra_seconds: float = 0.0
+    gone_is: T | None = None
+
+    def result(self, response: httpx.Response, *, tried_before: bool) -> T:
+        """Raises: ApiError, BadAnswer."""
+        if response.status_code == 404 and tried_before and self.gone_is is not None:
+            return self.gone_is
+        if response.status_code >= 400 and response.status_code not in self.also_good:
+            raise error_of(response)
+        return self.read(response)
+
+
+def create(
+    job_id: str,
+    graph: Graph,
+    graph_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    wait: bool = True,
+) -> Call[None]:
+    body: dict[str, Any] = {"job_id": job_id, "job_graph": graph}
+    if graph_format is not None:
+        body["job_graph_format"] = graph_format
+    if options is not None:
+        body["options"] = options
+    return Call(
+        method="PUT",
+        path=f"{API}/job",
+        read=_nothing,
+        headers={} if wait else RESPOND_ASYNC,
+        content=msgspec.json.encode(body),
+        is_idempotent=False,
+    )
+
+
+def status(job_id: str) -> Call[JobBody]:
+    return Call(method="GET", path=_job(job_id), read=_as(JobBody))
+
+
+def list_all() -> Call[JobListBody]:
+    return Call(method="GET", path=f"{API}/job/list/all", read=_as(JobListBody))
+
+
+def job_page(
+    *,
+    statuses: Sequence[JobStatus | str] = (),
+    text: str = "",
+    sort: str = "",
+    fields: Sequence[str] = (),
+    limit: int = 1000,
+    cursor: str | None = None,
+) -> Call[JobPage]:
+    params = {
+        "status": ",".join(statuses),
+        "text": text,
+        "sort": sort,
+        "fields": ",".join(fields),
+        "limit": str(limit),
+        "cursor": cursor or "",
+    }
+    return Call(method="GET", path=f"{API}/jobs", read=_as(JobPage), params=_given(params))
+
+
+def delete(job_id: str, *, wait: bool = True) -> Call[bool]:
+    """True when the job is gone, False when that is under way."""
+    return Call(
+        method="DELETE",
+        path=_job(job_id),
+        read=lambda response: response.status_code == 204,
+        headers={} if wait else RESPOND_ASYNC,
+        gone_is=True,
+    )
+
+
+def history_page(
+    job_id: str, *, newest_first: bool = False, limit: int = 1000, cursor: int | None = None
+) -> Call[HistoryPage]:
+    params = {"order": "newest" if newest_first else "", "limit": str(limit), "cursor": _text(cursor)}
+    return Call(method="GET", path=f"{_job(job_id)}/history", read=_as(HistoryPage), params=_given(params))
+
+
+def event_page(
+    *, after: int = 0, job_id: str | None = None, types: Sequence[str] = (), limit: int = 1000, wait: float = 0
+) -> Call[EventPage]:
+    params = {"after": str(after), "type": ",".join(types), "limit": str(limit), "wait": f"{wait:g}"}
+    return Call(
+        method="GET",
+        path=events_path(job_id),
+        read=_as(EventPage),
+        params=_given(params),
+        extra_seconds=wait,
+    )
+
+
+def version() -> Call[Version]:
+    return Call(method="GET", path="/version", read=_as(Version))
+
+
+def ready() -> Call[Readiness]:
+    return Call(method="GET", path="/health/ready", read=_as(Readiness), also_good=(503,))
+
+
+def events_path(job_id: str | None) -> str:
+    return f"{API}/events" if job_id is None else f"{_job(job_id)}/events"
+
+
+def _job(job_id: str) -> str:
+    return f"{API}/job/{quote(job_id, safe='')}"
+
+
+def _given(params: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if value}
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _nothing(_: httpx.Response) -> None:
+    return None
+
+
+def _as(kind: type[T]) -> Callable[[httpx.Response], T]:
+    def read(response: httpx.Response) -> T:
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise bad_answer(response) from error
+
+    return read

@@ -1,0 +1,184 @@
+"""The client for programs without an event loop."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from server.client import calls, connection
+from server.client.calls import Call, Graph
+from server.client.errors import ClientError, unreachable
+from server.client.following import Following, Told, Wish
+from server.client.retries import Retries
+from server.client.settings import Settings, load_settings
+from server.jobs.words import JobStatus
+from server.wire.bodies import JobBody, JobListBody
+from server.wire.entries import Entry
+from server.wire.health import Readiness, Version
+from server.wire.job_rows import JobPage, JobRow
+
+T = TypeVar("T")
+
+
+def _untold(_: str | None) -> None:
+    pass
+
+
+class Client:
+    """Speaks to one server. Use as a context manager, or `close()` it. Threads may share it.
+
+    Every method raises ClientError, most often ApiError (the server's "no") or Unreachable. What is idempotent is
+    tried again a few times before; see Retries.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | str | None = None,
+        *,
+        timeout: float = connection.ANSWER_SECONDS,
+        retries: Retries = Retries(),  # noqa: B008 - a value
+    ) -> None:
+        """`settings`: or a URL; None is for what environment and profile say. `timeout`: seconds for an answer.
+
+        Raises: SettingsError.
+        """
+        self.settings = settings if isinstance(settings, Settings) else load_settings(settings)
+        self._http = httpx.Client(**connection.options(self.settings, timeout))
+        self._retries = retries
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send(self, call: Call[T]) -> T:
+        """What the call gives; those of `server.client.calls` have a method each below."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return call.result(self._response(call), tried_before=tries > 1)
+            except ClientError as failure:
+                delay = self._retries.delay_after(call, tries, failure)
+                if delay is None:
+                    raise
+            time.sleep(delay)
+
+    def _response(self, call: Call[Any]) -> httpx.Response:
+        try:
+            return self._http.send(connection.request(self._http, call))
+        except httpx.RequestError as error:
+            raise unreachable(error, self.settings.url) from error
+
+    def create(
+        self,
+        job_id: str,
+        graph: Graph,
+        *,
+        graph_format: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Returns when the flow is up or the server waits no longer; without `wait`, when it is on record.
+
+        `graph`: an object, or text that is `graph_format`, json or toml (toml if left out).
+        Raises: JobExists, InvalidGraph (the job is there then, and FAILED), TooManyJobs, ApiError.
+        """
+        self.send(calls.create(job_id, graph, graph_format, options, wait=wait))
+
+    def status(self, job_id: str) -> JobBody:
+        """Raises: NoSuchJob."""
+        return self.send(calls.status(job_id))
+
+    def list_all(self) -> JobListBody:
+        """All jobs in ModelBox's own form, oldest first."""
+        return self.send(calls.list_all())
+
+    def job_page(self, **wanted: Any) -> JobPage:
+        """One page of jobs, with counts; parameters as of `calls.job_page`."""
+        return self.send(calls.job_page(**wanted))
+
+    def jobs(
+        self,
+        *,
+        statuses: Sequence[JobStatus | str] = (),
+        text: str = "",
+        sort: str = "",
+        fields: Sequence[str] = (),
+    ) -> Iterator[JobRow]:
+        """All jobs that pass the filters, page by page as they are taken."""
+        cursor = None
+        while True:
+            page = self.job_page(statuses=statuses, text=text, sort=sort, fields=fields, cursor=cursor)
+            yield from page.jobs
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def delete(self, job_id: str, *, wait: bool = True) -> bool:
+        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob."""
+        return self.send(calls.delete(job_id, wait=wait))
+
+    def history(self, job_id: str, *, newest_first: bool = False) -> Iterator[Entry]:
+        """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""
+        cursor = None
+        while True:
+            page = self.send(calls.history_page(job_id, newest_first=newest_first, cursor=cursor))
+            yield from page.events
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def watch(
+        self,
+        job_id: str | None = None,
+        *,
+        after: int | None = None,
+        types: Sequence[str] = (),
+        patience: float | None = None,
+        told: Told = _untold,
+    ) -> Iterator[Entry]:
+        """What happens from now on, or behind the position `after`: each event once, over as many connections as
+        it takes. Ends when `close()` is called on it, or with an error.
+
+        Raises: NoSuchJob, ApiError (the position is of another log), Unreachable after `patience` seconds without
+        a connection.
+        """
+        following = Following(Wish(job_id=job_id, after=after, types=types, patience=patience, told=told))
+        while True:
+            failure: ClientError | None = None
+            try:
+                yield from self._entries(following)
+            except ClientError as error:
+                failure = error
+            time.sleep(following.delay_after(failure))
+
+    def _entries(self, following: Following) -> Iterator[Entry]:
+        """Those of one connection."""
+        try:
+            response = self._http.send(following.request(self._http), stream=True)
+            try:
+                if response.is_error:
+                    response.read()
+                following.opened(response)
+                for received in response.iter_bytes():
+                    yield from following.entries_in(received)
+            finally:
+                response.close()
+        except httpx.RequestError as error:
+            raise unreachable(error, self.settings.url) from error
+
+    def version(self) -> Version:
+        return self.send(calls.version())
+
+    def ready(self) -> Readiness:
+        """Whether the server can work, and what keeps it from that."""
+        return self.send(calls.ready())
