@@ -102,12 +102,22 @@ class FlowSection(Section, frozen=True, kw_only=True):
         )
 
 
+class LogSection(Section, frozen=True, kw_only=True):
+    file_bytes: Annotated[int, msgspec.Meta(ge=64)] = 8 * 1024 * 1024
+    files: Count = 4
+    attempts: Attempts = 10
+    max_age: Seconds = 14 * 86400.0
+    max_age_deleted: Seconds = 3 * 86400.0
+    max_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class Config(Section, frozen=True, kw_only=True):
     server: ServerSection = ServerSection()
     acl: AclSection = AclSection()
     jobs: JobsSection = JobsSection()
     engine: EngineSection = EngineSection()
     flow: FlowSection = FlowSection()
+    log: LogSection = LogSection()
 
     @property
     def state_dir(self) -> Path:

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 
 import setproctitle
 import uvloop
@@ -17,11 +16,14 @@ import uvloop
 from server.engines.children import become_subreaper
 from server.engines.engine import Engine
 from server.engines.identity import identity_of
+from server.engines.logs.files import Attempt
+from server.engines.logs.writer import EngineLog
 from server.engines.protocol import EngineHead, EngineSpec
 from server.engines.records import write_owner
 from server.engines.rundir import RunDir
 from server.engines.runtime import Runtime
 from server.failpoints import Failpoint, hit
+from server.flow.log_lines import log_to_stderr
 from server.jobs.limits import Limits
 
 
@@ -44,10 +46,14 @@ def run_engine(
         log=spec.log,
         identity=identity_of(os.getpid(), run_dir.path),
         rations=rations,
+        log_limits=spec.log_limits,
     )
     hit(Failpoint.ENGINE_BORN)
     write_owner(lock, head)
-    _log_to(run_dir.engine_log(spec.job_id))
+    engine_log = EngineLog(run_dir.job_logs(spec.job_id), Attempt(spec.incarnation, spec.attempt), spec.log_limits)
+    engine_log.open()
+    engine_log.look_after()
+    log_to_stderr()
     setproctitle.setproctitle(f"modelbox-server: engine of job {spec.job_id} [{run_dir.state_dir}]")
     _reseed()
     loop = uvloop.new_event_loop()
@@ -66,16 +72,6 @@ def _close_all_but(*kept: int) -> None:
             # the descriptor of the listing itself is closed already
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-
-
-def _log_to(path: Path) -> None:
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-    for stream in (sys.stdout, sys.stderr):
-        # a line that a unit prints is to be seen now, and not lost when the process is killed
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def _reseed() -> None:

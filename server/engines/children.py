@@ -122,8 +122,9 @@ class Children:
             log=spec.log,
             identity=identity,
             rations=rations,
+            log_limits=spec.log_limits,
         )
-        self._alive[pid] = Child(head, group, self._deaths.log_size(spec.job_id))
+        self._alive[pid] = Child(head, group)
         self._rations.watch(head)
         return Started(identity=identity)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.engines.cgroups import Cgroup
+from server.engines.logs.files import Attempt, newest_file
 from server.engines.protocol import EngineHead
 from server.engines.rations import Excess
 from server.engines.rundir import RunDir
@@ -14,30 +15,21 @@ from server.flow.status import StatusCode
 BIRTH_FAILED = 70
 """Exit code of a child that failed on its way to an engine, or whose engine did; its trace is in the log."""
 
-_LAST_WORDS = 4096
-"""Bytes at the end of a job's log in which a failed allocation is looked for."""
+_LAST_WORDS = 16 * 1024
+"""Bytes at the end of an engine's log in which a failed allocation is looked for."""
 _SIGNS = ("std::bad_alloc", "MemoryError")
 
 
 @dataclass(frozen=True)
 class Child:
-    """`log_size`: bytes in its job's log when it was started; what is behind them is its own."""
-
     head: EngineHead
     group: Cgroup | None
-    log_size: int
 
 
 class Deaths:
     def __init__(self, run_dir: RunDir) -> None:
         self._run_dir = run_dir
         self._oom_kills = _oom_kills()
-
-    def log_size(self, job_id: str) -> int:
-        try:
-            return self._run_dir.engine_log(job_id).stat().st_size
-        except OSError:
-            return 0
 
     def starvation(self, child: Child, ended: os.waitid_result) -> Excess | None:
         """In words, when it died for want of memory, as far as can be told. Asked once for each end."""
@@ -53,10 +45,13 @@ class Deaths:
         return Excess(f"{StatusCode.NOMEM.text}, {words}", of_memory=True) if words else None
 
     def _sign_in_log(self, child: Child) -> str:
+        head = child.head
+        file = newest_file(self._run_dir.job_logs(head.job_id), Attempt(head.incarnation, head.attempt))
+        if file is None:
+            return ""
         try:
-            with self._run_dir.engine_log(child.head.job_id).open("rb") as log:
-                end = log.seek(0, os.SEEK_END)
-                log.seek(max(child.log_size, end - _LAST_WORDS))
+            with file.path.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
                 tail = log.read(_LAST_WORDS)
         except OSError:
             return ""

@@ -90,6 +90,7 @@ class Engine:
     async def run(self) -> None:
         """Returns when everything is said; the process is to end then."""
         loop = asyncio.get_running_loop()
+        log.info("attempt %d of job %s", self._head.attempt, self._head.job_id)
         self._listeners = SharedListeners(self._head.job_id, self._run_dir)
         self._control = ControlServer(self._control_socket, self._greet, self._answer)
         self._control.serve()
@@ -198,7 +199,7 @@ class Engine:
     def _tell(self, state: EngineState, news: Ready | Failed | Ended) -> None:
         self._state = state
         self._news = news
-        log.info("%s %s", state, getattr(news, "message", ""))
+        log.info("%s", " ".join((state, getattr(news, "message", ""))).rstrip())
         self._control.broadcast(news)
 
     def _greet(self) -> Sequence[Message]:

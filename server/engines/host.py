@@ -29,12 +29,15 @@ from server.engines.cgroups import Cgroups, open_cgroups
 from server.engines.channel import Channel, Waiting
 from server.engines.children import Children, become_subreaper
 from server.engines.claims import AddressInUse, ClaimRefused, Claims
-from server.engines.identity import identity_of
+from server.engines.identity import identity_of, is_alive
+from server.engines.logs.files import Attempt, LogFile, newest_file
+from server.engines.logs.guard import LogGuard
 from server.engines.protocol import (
     Acknowledge,
     Claim,
     Claimed,
     Done,
+    EngineHead,
     EngineSpec,
     HandOverListeners,
     Hello,
@@ -48,10 +51,11 @@ from server.engines.protocol import (
     Release,
     ShutDown,
     Start,
+    Started,
     engine_message,
     host_request,
 )
-from server.engines.records import take_lock, write_owner
+from server.engines.records import read_head_file, take_lock, write_owner
 from server.engines.rundir import RunDir, listen_unix, raise_descriptor_limit
 from server.engines.runtime import DEFAULT_RUNTIME, Runtime, load_runtime
 from server.failpoints import Failpoint, hit
@@ -70,11 +74,15 @@ class Host:
         self._lock = lock
         self._claims = Claims(run_dir)
         self._children = Children(run_dir, self._birth, cgroups)
+        self._log_guard = LogGuard()
         self._selector = selectors.DefaultSelector()
         self._clients: set[Channel] = set()
         self._wake, self._woken = socket.socketpair()
         self._server = listen_unix(run_dir.path / "host.sock")
         self._uncollected: set[Path] = set(run_dir.engines.glob("*.sock"))
+        for head in map(read_head_file, run_dir.engines.glob("*.lock")):
+            if head is not None and is_alive(head.identity):
+                self._guard_log(head)
         self._running = True
 
     def prepare(self) -> None:
@@ -96,7 +104,7 @@ class Host:
 
     def serve(self) -> None:
         while self._running:
-            for key, events in self._selector.select(self._children.seconds_to_next_look()):
+            for key, events in self._selector.select(self._seconds_to_next_look()):
                 if key.fileobj is self._wake:
                     with contextlib.suppress(BlockingIOError):
                         self._wake.recv(4096)
@@ -106,6 +114,11 @@ class Host:
                 else:
                     self._serve_client(key.data, events)
             self._children.look()
+            self._log_guard.look()
+
+    def _seconds_to_next_look(self) -> float | None:
+        both = (self._children.seconds_to_next_look(), self._log_guard.seconds_left)
+        return min((seconds for seconds in both if seconds is not None), default=None)
 
     def _accept(self) -> None:
         try:
@@ -146,7 +159,10 @@ class Host:
     def _outcome(self, request: HostRequest) -> Message:
         match request:
             case Start(spec=spec):
-                return self._children.start(spec)
+                answer = self._children.start(spec)
+                if isinstance(answer, Started):
+                    self._guard_log(spec)
+                return answer
             case HowEnded(job_id=job_id):
                 return self._children.how_ended(job_id) or NotKnown()
             case Acknowledge(job_id=job_id, pid=pid):
@@ -155,9 +171,15 @@ class Host:
                 self._claims.release(job_id)
                 hit(Failpoint.HOST_RELEASED)
                 self._children.forget(job_id)
+                self._log_guard.forget(job_id)
             case ShutDown():
                 self._running = False
         return Done()
+
+    def _guard_log(self, engine: EngineSpec | EngineHead) -> None:
+        attempt = Attempt(engine.incarnation, engine.attempt)
+        first = LogFile(attempt, 1, self._run_dir.job_logs(engine.job_id))
+        self._log_guard.watch(engine.job_id, newest_file(first.folder, attempt) or first, engine.log_limits)
 
     def _answer_claim(self, client: Channel, request: Claim) -> None:
         hit(Failpoint.HOST_BEFORE_CLAIM)

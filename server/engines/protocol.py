@@ -10,6 +10,7 @@ from struct import Struct
 import msgspec
 from msgspec.msgpack import Decoder
 
+from server.engines.logs.files import LogLimits
 from server.flow.counters import NodeCounters, Stall
 from server.flow.limits import FlowLimits
 from server.jobs.events import EngineIdentity
@@ -45,6 +46,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     start_timeout: float = 60.0
     stop_grace: float = 5.0
     limits: Limits = NO_LIMITS
+    log_limits: LogLimits = LogLimits()
     log: str = ""
 
 
@@ -58,6 +60,7 @@ class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     identity: EngineIdentity
     rations: Limits = NO_LIMITS
+    log_limits: LogLimits = LogLimits()
     log: str = ""
 
 

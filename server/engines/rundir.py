@@ -7,7 +7,8 @@ run/engines/<key>.lock            held by the engine for its life; says who it i
 run/engines/<key>.http            takes connections that other engines accepted for it
 run/engines/<key>.end             its last news, until somebody has recorded it
 run/listeners/<address>_<port>.json   who serves which path of a shared address
-log/host.log, log/engines/<job>.log
+logs/host.log                     what the engine host has to say
+logs/jobs/<job>/                  what engines have to say: engines/logs/files.py
 """
 
 import os
@@ -30,21 +31,21 @@ class RunDir:
         self.path = self.state_dir / "run"
         self.engines = self.path / "engines"
         self.listeners = self.path / "listeners"
-        self.logs = self.state_dir / "log"
+        self.logs = self.state_dir / "logs"
 
     def create(self) -> None:
-        for directory in (self.path, self.engines, self.listeners, self.logs / "engines"):
+        for directory in (self.path, self.engines, self.listeners, self.logs / "jobs"):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def of_engine(self, job_id: str, suffix: str) -> Path:
         return self.engines / f"{key_of(job_id)}.{suffix}"
 
-    def engine_log(self, job_id: str) -> Path:
-        """Readable where the id allows; else made unique by the key."""
+    def job_logs(self, job_id: str) -> Path:
+        """A folder; its name is the id where that can be, else made unique by the key."""
         if re.fullmatch(r"[0-9A-Za-z\-+~_][0-9A-Za-z\-+~_.]{0,99}", job_id):
-            return self.logs / "engines" / f"{job_id}.log"
+            return self.logs / "jobs" / job_id
         safe = re.sub(r"[^0-9A-Za-z\-+~_.]", "_", job_id)[:60]
-        return self.logs / "engines" / f"_{safe}.{key_of(job_id)}.log"
+        return self.logs / "jobs" / f"_{safe}.{key_of(job_id)}"
 
     def routing_table(self, address: str, port: int) -> Path:
         return self.listeners / f"{address.replace('/', '_')}_{port}.json"

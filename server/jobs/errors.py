@@ -7,6 +7,7 @@ JobError
 ├── NoGraph              MODELBOX_004
 ├── JobExists            MODELBOX_005
 ├── InvalidCommand       MODELBOX_006
+│   └── WrongMachine
 ├── InvalidJobId         MODELBOX_007
 ├── InvalidGraph         MODELBOX_008
 └── TooManyJobs          MODELBOX_009, which is ours
@@ -69,6 +70,10 @@ class JobExists(JobError):
 class InvalidCommand(JobError):
     code = "MODELBOX_006"
     text = "request invalid, invalid command"
+
+
+class WrongMachine(InvalidCommand):
+    """What is asked for is on the disk of another machine."""
 
 
 class InvalidJobId(JobError):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from server.config import Config
 from server.engines.driver import EngineDriver, EngineHandle, EngineHostGone, EngineRefused, injected
+from server.engines.logs.files import LogLimits
 from server.engines.protocol import EngineSpec, EngineState
 from server.failpoints import Failpoint, hit
 from server.flow.limits import FlowLimits
@@ -239,6 +240,7 @@ class Keeper:
             start_timeout=self._config.engine.start_timeout,
             stop_grace=self._config.engine.stop_grace,
             limits=job.options.limits or self._config.engine.limits,
+            log_limits=LogLimits(file_bytes=self._config.log.file_bytes, files=self._config.log.files),
         )
 
     def _flow_limits(self, job: Job) -> FlowLimits:

@@ -20,6 +20,7 @@ from server.jobs.commands import Context
 from server.jobs.ids import Epoch
 from server.runner import local_flows, seen_file
 from server.runner.keeper import Keeper
+from server.runner.logs import tidy_logs
 from server.runner.standby import Standby
 from server.store import LeaderLock, StaleEpoch, Store, StoreUnavailable, leader_lock, seen
 from server.store.follower import Follower
@@ -156,14 +157,16 @@ async def _keep(
         local_flows.keep_to_files(config, store, follower, settled, settled_fd), name="local flows"
     )
     deposed = asyncio.create_task(lost.wait(), name="leader lock")
+    tidying = asyncio.create_task(tidy_logs(config, follower, settled), name="old logs")
     any_of: set[asyncio.Future[Any]] = {keeping, stop, deposed}
     await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
     if stop.done() and not stop.result() and not keeping.done():
         await keeper.stop_engines("the server was stopped together with its engines")
     code = 0 if stop.done() else DEPOSED_EXIT
-    for task in (flows, keeping, deposed, noting):
+    tasks = (flows, keeping, deposed, noting, tidying)
+    for task in tasks:
         task.cancel()
-    results = await asyncio.gather(flows, keeping, deposed, noting, return_exceptions=True)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
     await driver.close()
     for result in results:
         if isinstance(result, Exception):

@@ -89,7 +89,7 @@ def post(port: int, **body: str) -> httpx.Response:
 
 
 def log_of(installation: Installation, job: str) -> str:
-    logs = [path for path in installation.state_dir.rglob("*.log") if job in path.name]
+    logs = list((installation.state_dir / "logs" / "jobs" / job).glob("*.log"))
     assert len(logs) == 1
     return logs[0].read_text()
 
@@ -115,7 +115,7 @@ def test_10_1_hello_world(installed: Installation, tmp_path: Path) -> None:
         assert post(port, other="x").json() == {"error_code": "hello.ProcessError", "error_msg": "KeyError: 'msg'"}
         assert post(port, msg="again").status_code == 200
         log = log_of(installation, "greets")
-    assert "INFO hello.py:13 open: opened with, value" in log
+    assert "INFO [hello] hello.py:13 open: opened with, value" in log
     assert "and printed" in log
     assert "hello.process raised" in log
     assert "KeyError: 'msg'" in log

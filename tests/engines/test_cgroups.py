@@ -122,7 +122,7 @@ async def test_a_cgroup_that_cannot_be_had_is_done_without(state_dir: Path, tmp_
     driver = LocalDriver(state_dir, RUNTIME, str(tmp_path / "none"))
     handle = await driver.start(spec_of())
     assert isinstance(await next_news(handle), Ready)
-    assert f"no cgroups for engines under {tmp_path}/none" in (state_dir / "log" / "host.log").read_text()
+    assert f"no cgroups for engines under {tmp_path}/none" in (state_dir / "logs" / "host.log").read_text()
     assert cgroup_of(handle.identity.pid) == cgroup_of(host_pid(state_dir))
     await end(driver, state_dir)
 

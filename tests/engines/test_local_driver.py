@@ -57,7 +57,7 @@ async def test_a_bug_is_told_and_its_trace_logged(driver: LocalDriver, state_dir
     failed = await next_news(handle)
     assert failed == Failed(code=StatusCode.INTERNAL, message="Internal error, ZeroDivisionError: oops")
     await next_news(handle)
-    assert "Traceback" in (state_dir / "log" / "engines" / "a.log").read_text()
+    assert "Traceback" in (state_dir / "logs" / "jobs" / "a" / "1-1.0001.log").read_text()
 
 
 async def test_a_flow_that_ends_says_how(driver: LocalDriver, state_dir: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_socket_may_lie_deep(tmp_path: Path) -> None:
 def test_log_names_are_safe_and_distinct(tmp_path: Path) -> None:
     run_dir = RunDir(tmp_path)
     names = ["a.b", "../up", "..", "a/b", "a_b", ".hidden", "x" * 300, "\N{SNOWMAN}", "a\nb"]
-    logs = [run_dir.engine_log(name) for name in names]
+    logs = [run_dir.job_logs(name) for name in names]
     assert len(set(logs)) == len(names)
-    assert all(log.parent == run_dir.logs / "engines" and len(log.name) < 130 for log in logs)
+    assert all(log.parent == run_dir.logs / "jobs" and len(log.name) < 130 for log in logs)
     assert len({key_of(name) for name in names}) == len(names)

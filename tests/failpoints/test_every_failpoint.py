@@ -66,6 +66,7 @@ def equipped(installation: Installation, tmp_path: Path, armoury: Path) -> Insta
     (flows / "file").write_text(json.dumps(echo_flow(free_port())))
     installation.options += ["--flow-path", str(flows)]
     installation.environ[VARIABLE] = str(armoury)
+    installation.environ["MODELBOX_LOG_FILE_BYTES"] = "64"  # an engine's first words fill a file
     return installation
 
 

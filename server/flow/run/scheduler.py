@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.flow.log_lines import SPEAKER
+
 IDLE_SECONDS = 10.0
 """A worker beyond the first that found nothing to do for so long ends."""
 
@@ -77,6 +79,10 @@ class _Worker:
         self.call: Call | None = None
         self.is_away = False
         self.thread = 0
+
+    def speaker(self) -> str:
+        call = self.call
+        return "" if call is None else call.node.name
 
 
 class Scheduler:
@@ -180,6 +186,7 @@ class Scheduler:
 
     def _work(self, me: _Worker) -> None:
         me.thread = threading.get_ident()
+        SPEAKER.set(me.speaker)
         self.lock.acquire()
         self._workers.add(me)
         try:

@@ -2,12 +2,13 @@
 
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import PurePath
 from typing import ClassVar
+
+from server.flow.log_lines import SPEAKER, log_line
 
 LEVEL_VARIABLE = "MODELBOX_CONSOLE_LOGLEVEL"
 
@@ -132,6 +133,4 @@ def console_level() -> LogLevel:
 
 
 def _write_line(level: LogLevel, file: str, lineno: int, func: str, msg: str) -> None:
-    now = time.time()
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-    sys.stderr.write(f"{stamp},{int(now * 1000) % 1000:03d} unit {level.name} {file}:{lineno} {func}: {msg}\n")
+    sys.stderr.write(log_line(level.name, SPEAKER.get()(), f"{file}:{lineno} {func}: {msg}"))

@@ -66,7 +66,7 @@ def test_5_12_console_lines_are_shown_from_info_on(
     api.debug("hidden")
     api.info("shown")
     err = capsys.readouterr().err
-    assert " unit INFO test_5_12_logging.py:" in err
+    assert "Z INFO test_5_12_logging.py:" in err
     assert err.endswith("test_5_12_console_lines_are_shown_from_info_on: shown\n")
     assert "hidden" not in err
 

@@ -1,0 +1,174 @@
+"""The engine's side of its log: file descriptors 1 and 2 lead to a file, which is changed for a new one in time.
+
+Nothing stands between a print and the file, so that nothing can block, fill up or be lost with the process. A
+thread looks at the file's size; decision 13 says why so, and what of it is measured.
+"""
+
+import contextlib
+import faulthandler
+import io
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from server.engines.logs.files import Attempt, LogFile, LogLimits, files_in, mark, shorten
+from server.engines.logs.stragglers import Straggler, is_inherited
+from server.failpoints import Failpoint, hit, io_error
+
+QUIET_SECONDS = 2.0
+"""Between two looks, as long as those who cannot wake the thread write little: libraries, other programs."""
+BUSY_SECONDS = 0.02
+MARK_SECONDS = 1.0
+BUSY_SHARE = 8
+"""An engine that wrote that part of a file since the last look is looked at more often."""
+
+_OURS = (1, 2)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+class EngineLog:
+    """Call `open` in the engine's process while it has one thread, then `look_after`."""
+
+    def __init__(self, folder: Path, attempt: Attempt, limits: LogLimits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._file = LogFile(attempt, 1, folder)
+        self._live = -1
+        self._is_open = False
+        self._marked = 0
+        self._marked_at = 0.0
+        self._seen = 0
+        self._unseen = 0
+        self._stragglers: list[Straggler] = []
+        self._wake = threading.Event()
+
+    def open(self) -> None:
+        """An engine whose log cannot be made runs without."""
+        try:
+            hit(Failpoint.ENGINE_LOG_OPEN, io_error)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._live = os.open(self._file.path, _FLAGS, 0o600)
+            self._is_open = True
+        except OSError:
+            self._live = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        for number in _OURS:
+            os.dup2(self._live, number)
+        sys.stdout = self._stream(1)
+        sys.stderr = self._stream(2)
+        faulthandler.enable(2, all_threads=False)
+
+    def look_after(self) -> None:
+        """From now on, in a thread of its own."""
+        if self._is_open:
+            threading.Thread(target=self._look_now_and_then, name="engine-log", daemon=True).start()
+
+    def note(self, written: int) -> None:
+        """So much was printed by Python code: a flood is not to wait for the next look."""
+        self._unseen += written
+        if self._unseen > self._limits.file_bytes // BUSY_SHARE:
+            self._unseen = 0
+            self._wake.set()
+
+    def _stream(self, number: int) -> io.TextIOWrapper:
+        # a line that a unit prints is to be seen now, and not lost when the process is killed
+        raw = io.BufferedWriter(_Unfailing(number, self))  # type: ignore[type-var]
+        return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+    def _look_now_and_then(self) -> None:
+        pause = QUIET_SECONDS
+        while True:
+            self._wake.wait(pause)
+            self._wake.clear()
+            try:
+                is_busy = self.look()
+            except OSError:
+                is_busy = False  # a disk that is full or broken: there is nobody to tell
+            if is_busy:
+                time.sleep(BUSY_SECONDS)
+            pause = BUSY_SECONDS if is_busy else QUIET_SECONDS
+
+    def look(self) -> bool:
+        """Does what is to be done now; returns whether much is being written. Raises: OSError."""
+        grown = sum(straggler.forward(self._live) for straggler in self._stragglers)
+        size = os.fstat(self._live).st_size
+        grown += max(0, size - self._seen)
+        if size < self._seen:
+            self._marked = 0  # the host had to shorten it
+        self._seen = size
+        now = time.time()
+        if size > self._marked and now - self._marked_at >= MARK_SECONDS:
+            self._mark(size, now)
+        if size >= self._limits.file_bytes:
+            self._change(now)
+        return grown > self._limits.file_bytes // BUSY_SHARE
+
+    def _mark(self, size: int, now: float) -> None:
+        descriptor = os.open(self._file.times, _FLAGS, 0o600)
+        with open(descriptor, "ab", buffering=0) as times:
+            times.write(mark(size, now))
+        self._marked, self._marked_at = size, now
+
+    def _change(self, now: float) -> None:
+        hit(Failpoint.ENGINE_LOG_CHANGE, io_error)
+        fresh = os.open(self._file.next.path, _FLAGS, 0o600)
+        old, self._live = self._live, fresh
+        for number in _OURS:
+            # a unit may have led them somewhere else
+            if _is_same(number, old):
+                os.dup2(fresh, number)
+        size = os.fstat(old).st_size
+        self._mark(size, now)
+        self._file = self._file.next
+        self._seen = self._marked = 0
+        self._marked_at = 0.0
+        if size > self._limits.file_bytes * self._limits.files:
+            shorten(old, self._limits.file_bytes)
+        if is_inherited(os.getpid(), old):
+            self._stragglers.append(Straggler(old, self._limits.file_bytes))
+        else:
+            os.close(old)
+        self._let_go()
+        self._remove_old()
+
+    def _let_go(self) -> None:
+        held = [straggler for straggler in self._stragglers if straggler.is_held(os.getpid())]
+        for straggler in self._stragglers:
+            if straggler not in held:
+                straggler.forward(self._live)
+                straggler.close()
+        self._stragglers = held
+
+    def _remove_old(self) -> None:
+        files = files_in(self._folder, self._file.attempt)
+        room = self._limits.file_bytes * self._limits.files
+        for kept, file in enumerate(reversed(files)):
+            with contextlib.suppress(OSError):
+                room -= file.path.stat().st_size
+            if kept >= self._limits.files or (kept > 0 and room < 0):
+                file.remove()
+
+
+class _Unfailing(io.FileIO):
+    """A print must not fail because the disk is full."""
+
+    def __init__(self, number: int, log: EngineLog) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._log = log
+
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+        try:
+            written = super().write(data)
+        except OSError:
+            written = None
+        size = len(data) if written is None else written
+        self._log.note(size)
+        return size
+
+
+def _is_same(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:
+        return False
