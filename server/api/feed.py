@@ -15,6 +15,8 @@ from server.wire.entries import Entry
 
 KEPT = 4096
 """Events in memory: who is further behind reads the database."""
+LOADED = 1000
+"""Events read before the API serves: for those who come back after a restart, and quick to read."""
 KEPT_BYTES = 8 * 1024 * 1024
 READ = 500
 RETRY_SECONDS = 0.5
@@ -80,7 +82,7 @@ class Feed:
 
     async def load(self) -> None:
         """Raises: StoreUnavailable."""
-        self._begin(await self._history.newest(KEPT))
+        self._begin(await self._history.newest(LOADED))
         self._news.set()
 
     async def run(self) -> None:
@@ -154,7 +156,7 @@ class Feed:
         while True:
             page = await self._history.after(self.position, READ, Wanted())
             if page.head < self.position:
-                self._begin(await self._history.newest(KEPT))
+                self._begin(await self._history.newest(LOADED))
                 self._restored += 1
                 await self._tell()
                 return
