@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 SETTLED_SECONDS = 10.0
 """How long a booting API waits for the runner to find out which engines live, before it serves all the same."""
 DESCRIPTORS = 16_384
+RETRY_SECONDS = 0.5
+"""Between two tries to read a database that was away when the API started."""
 DRAIN_SECONDS = 3.0
 DRAIN_LOOK_SECONDS = 0.02
 
@@ -93,11 +97,13 @@ async def serve(
     stopping: asyncio.Event,
 ) -> None:
     follower, feed = Follower(store), Feed(history)
+    feeding = feed.run()
     try:
         await follower.load()
         await feed.load()
     except StoreUnavailable as error:
         log.error("serving without the database until it is back", reason=str(error))
+        feeding = _load_and_run(feed, feeding)
     follower.subscribe(feed.wake)
     services = Services(
         view=JobsView(follower),
@@ -110,7 +116,7 @@ async def serve(
     app = build_app(config, services)
     tasks = [
         asyncio.create_task(follower.follow(), name="follow the log"),
-        asyncio.create_task(feed.run(), name="feed those who watch"),
+        asyncio.create_task(feeding, name="feed those who watch"),
         asyncio.create_task(stopping.wait(), name="stop signal"),
     ]
     server = await _start_server(app, listener)
@@ -124,6 +130,14 @@ async def serve(
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
             raise result
+
+
+async def _load_and_run(feed: Feed, feeding: Coroutine[Any, Any, None]) -> None:
+    while True:
+        await asyncio.sleep(RETRY_SECONDS)
+        with suppress(StoreUnavailable):
+            await feed.load()
+            return await feeding
 
 
 async def _start_server(app: Sanic[Any, Any], listener: socket.socket) -> AsyncioServer:

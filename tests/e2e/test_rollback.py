@@ -1,8 +1,11 @@
 """A database that comes back without what it had acknowledged: nothing is guessed, and engines go on."""
 
+import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -43,6 +46,8 @@ def test_a_postgres_that_lacks_the_last_transactions(own_postgres: Postgres, tmp
         assert installation.engines() == engines
         assert ask(ports["lost"]).content == ask(ports["before"]).content == b"hello"
         assert "has lost events" in installation.output()
+        kill_api(installation)
+        assert "accept-loss" in wait_for_loss(installation).text
 
         assert "has lost events" in installation.run("db", "verify").stdout
         accepted = installation.run("db", "accept-loss")
@@ -84,6 +89,13 @@ def test_a_file_that_was_replaced_by_an_older_copy(sqlite_installation: Installa
     assert ask(port).content == b"hello"
 
 
+def kill_api(installation: Installation) -> None:
+    """It is started again by `serve`, in front of a database that it must not read."""
+    for pid, title in installation.processes().items():
+        if title.split()[1] == "api":
+            os.kill(pid, signal.SIGKILL)
+
+
 def wait_until_created(installation: Installation, job_id: str, port: int) -> None:
     """The database was away, and is back."""
     deadline = time.monotonic() + 30
@@ -96,8 +108,11 @@ def wait_until_created(installation: Installation, job_id: str, port: int) -> No
 def wait_for_loss(installation: Installation) -> httpx.Response:
     """The answer to a command, once it tells of the loss."""
     deadline = time.monotonic() + 30
-    while "accept-loss" not in (answer := installation.create("x1", echo_flow(free_port()))).text:
-        assert answer.status_code == 503, answer.text
+    while True:
+        with suppress(httpx.TransportError):  # of an API that was killed
+            answer = installation.create("x1", echo_flow(free_port()))
+            assert answer.status_code == 503, answer.text
+            if "accept-loss" in answer.text:
+                return answer
         assert time.monotonic() < deadline, installation.output()
         time.sleep(0.2)
-    return answer
