@@ -1,6 +1,5 @@
 """DELETE ends whatever a job does, and whatever it has started, within its grace period and little more."""
 
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ SLEEPER = """
 
     class Unit(modelbox.FlowUnit):
         def process(self, ctx):
+            open({started!r}, "w").close()
             for buffer in ctx.input("in_1"):
                 time.sleep(float(str(buffer)))
                 ctx.output("out_1").push_back("slept")
@@ -88,7 +88,7 @@ STARTER = """
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Installation]:
     conf = tmp_path / "server.toml"
-    conf.write_text("[engine]\nstop_grace = 0.5\nmax_starting = 2\n")
+    conf.write_text("[engine]\nstop_grace = 1.0\nmax_starting = 2\n")
     with Installation(tmp_path / "state", None, "--conf", str(conf)) as installation:
         yield installation.start()
 
@@ -112,23 +112,17 @@ def wait_for(path: Path) -> None:
 
 
 def test_requests_in_flight_are_finished_or_answered_503(server: Installation, tmp_path: Path) -> None:
-    write_unit(tmp_path / "units", "sleeper", SLEEPER, batch_size=1)
-    port = free_port()
-    assert server.create("aa", chain(port, tmp_path / "units", "sleeper")).status_code == 201
-    answers: dict[str, int] = {}
-
-    def send(seconds: str) -> None:
-        answers[seconds] = post(port, seconds).status_code
-
-    threads = [threading.Thread(target=send, args=(seconds,)) for seconds in ("0.3", "60")]
-    for thread in threads:
-        thread.start()
-        # the first one is at work by then, the other waits behind it or works beside it
-        time.sleep(0.1)
-    assert server.delete("aa").status_code == 204
-    for thread in threads:
-        thread.join()
-    assert answers == {"0.3": 200, "60": 503}
+    jobs = {"short": "0.3", "long": "60"}
+    with ThreadPoolExecutor() as clients:
+        answers = {}
+        for job, seconds in jobs.items():
+            started, port = tmp_path / job / "started", free_port()
+            write_unit(tmp_path / job, "sleeper", SLEEPER.replace("{started!r}", repr(str(started))))
+            assert server.create(job, chain(port, tmp_path / job, "sleeper")).status_code == 201
+            answers[job] = clients.submit(post, port, seconds)
+            wait_for(started)
+            assert server.delete(job).status_code == 204
+    assert {job: answer.result().status_code for job, answer in answers.items()} == {"short": 200, "long": 503}
     assert server.engines() == {}
 
 
