@@ -26,6 +26,8 @@ class Script:
     sessions: Sequence[Sequence[Buffer]] = ()
     config: dict[str, str] = field(default_factory=dict)
     """Written to the configuration of each session."""
+    second: list[Buffer] = field(default_factory=list)
+    """What a unit's second input gets, one for each buffer of the only session."""
     seen: list[Buffer] = field(default_factory=list)
     metas: list[dict[str, Any]] = field(default_factory=list)
     privates: list[dict[str, Any]] = field(default_factory=list)
@@ -48,11 +50,13 @@ class Feeds(FlowUnit):
         return SUCCESS
 
     def process(self, data_ctx: DataContext) -> UnitStatusCode:
-        sent, out = data_ctx.external(), data_ctx.output("out_1")
+        sent, out, second = data_ctx.external(), data_ctx.output("out_1"), data_ctx.output("out_2")
         assert sent is not None
         assert out is not None
         for buffer in sent:
             out.push_back(buffer)
+            if second is not None:
+                second.push_back(self.script.second.pop(0))
         return SUCCESS
 
 
@@ -78,9 +82,11 @@ def plan_of(name: str, options: dict[str, str]) -> Plan:
     unit = builtin(name)
     nodes = [PlanNode(name="unit", unit=unit, inputs=unit.inputs, outputs=unit.outputs, options=options)]
     edges = []
-    for port in unit.inputs:
-        nodes.insert(0, PlanNode(name="feeds", unit=_helper("Feeds", outputs=("out_1",)), outputs=("out_1",)))
-        edges.append(PlanEdge(source="feeds", source_port="out_1", target="unit", target_port=port))
+    fed = tuple(f"out_{number}" for number, _ in enumerate(unit.inputs, 1))
+    if fed:
+        nodes.insert(0, PlanNode(name="feeds", unit=_helper("Feeds", outputs=fed), outputs=fed))
+    for source_port, port in zip(fed, unit.inputs, strict=True):
+        edges.append(PlanEdge(source="feeds", source_port=source_port, target="unit", target_port=port))
     for port in unit.outputs:
         nodes.append(PlanNode(name="notes", unit=_helper("Notes", inputs=("in_1",)), inputs=("in_1",)))
         edges.append(PlanEdge(source="unit", source_port=port, target="notes", target_port="in_1"))
@@ -88,10 +94,14 @@ def plan_of(name: str, options: dict[str, str]) -> Plan:
 
 
 async def run_unit(
-    name: str, options: dict[str, str], *sessions: Sequence[Buffer], config: dict[str, str] | None = None
+    name: str,
+    options: dict[str, str],
+    *sessions: Sequence[Buffer],
+    config: dict[str, str] | None = None,
+    second: Sequence[Buffer] = (),
 ) -> Script:
     """Until all that was fed is through."""
-    async with opened(name, options, *sessions, config=config) as (flow, script):
+    async with opened(name, options, *sessions, config=config, second=second) as (flow, script):
         await until_through(flow)
         assert flow._end is None
     return script
@@ -99,9 +109,13 @@ async def run_unit(
 
 @asynccontextmanager
 async def opened(
-    name: str, options: dict[str, str], *sessions: Sequence[Buffer], config: dict[str, str] | None = None
+    name: str,
+    options: dict[str, str],
+    *sessions: Sequence[Buffer],
+    config: dict[str, str] | None = None,
+    second: Sequence[Buffer] = (),
 ) -> AsyncIterator[tuple[Flow, Script]]:
-    script = Feeds.script = Script(sessions=sessions, config=config or {})
+    script = Feeds.script = Script(sessions=sessions, config=config or {}, second=list(second))
     flow = Flow(plan_of(name, options), OwnListeners(), FlowLimits())
     await flow.open()
     try:

@@ -1,5 +1,5 @@
-"""Spec 7.2: the rows of the catalogue that are there. The others are for images and videos, which 7.1, 7.5 and
-most of 7.6 are about: they need media libraries."""
+"""Spec 7.2: the rows of the catalogue that are there. The others (image_decoder, video_demuxer, video_decoder,
+video_encoder) need media libraries."""
 
 import pytest
 
@@ -15,6 +15,14 @@ ROWS = {
     "data_source_generator": ((), ("out_data",), NORMAL, "Input"),
     "data_source_parser": (("in_data",), ("out_video_url",), STREAM, "Input"),
     "video_input": ((), ("out_video_url",), NORMAL, "Video"),
+    "resize": (("in_image",), ("out_image",), NORMAL, "Image"),
+    "crop": (("in_image", "in_region"), ("out_image",), NORMAL, "Image"),
+    "padding": (("in_image",), ("out_image",), NORMAL, "Image"),
+    "image_rotate": (("in_image",), ("out_image",), NORMAL, "Image"),
+    "mean": (("in_data",), ("out_data",), NORMAL, "Image"),
+    "normalize": (("in_data",), ("out_data",), NORMAL, "Image"),
+    "packed_planar_transpose": (("in_image",), ("out_image",), NORMAL, "Image"),
+    "draw_bbox": (("in_image", "in_region"), ("out_image",), NORMAL, "Image"),
     "base64_decoder": (("in_data",), ("out_data",), NORMAL, "Image"),
     "buff_meta_mapping": (("in_data",), ("out_data",), STREAM, "Image"),
     "output_broker": (("in_output_info",), (), STREAM, "Output"),
