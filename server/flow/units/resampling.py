@@ -13,8 +13,8 @@ def bilinear(pixels: Pixels, height: int, width: int) -> Pixels:
     """Each new pixel's centre, weighted between the four old ones around it; at the rim, between those that exist.
 
     The weights are whole 2048ths, as OpenCV's INTER_LINEAR has them: of random images in random sizes, more than
-    99 % of the values are OpenCV's, and the others differ by 1. Like it, and unlike an area filter, it skips pixels
-    when it makes an image less than half as large.
+    99 % of the values are OpenCV's, and the others differ by 1. Like it, and unlike an area filter, it skips
+    pixels when it makes an image less than half as large.
     """
     upper, lower, down = _neighbours(pixels.shape[0], height)
     left, right, across = _neighbours(pixels.shape[1], width)
