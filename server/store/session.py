@@ -71,8 +71,8 @@ class Session:
             result, changed = call(connection)
             hit(Failpoint.STORE_BEFORE_COMMIT, injected)
             self._end(connection, changed)
-        except BaseException:
-            self._roll_back()
+        except BaseException as error:
+            self._abandon(error)
             raise
         return result
 
@@ -115,9 +115,21 @@ class Session:
             hit(Failpoint.STORE_READ, injected)
             result = call(connection)
             hit(Failpoint.STORE_READ_DONE, injected)
-            return result
-        finally:
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        self._roll_back()
+        return result
+
+    def _abandon(self, error: BaseException) -> None:
+        """Ends the transaction in whose middle `error` came."""
+        if isinstance(error, SQLAlchemyError) or type(error) is StoreUnavailable:
+            # kept also when SQLite's file was replaced: closing it would remove the new file's log, by its name
             self._roll_back()
+        else:
+            # a result that nobody has read to its end keeps SQLite's connection in its old state, whatever begins
+            # next, for as long as the error's trace is kept
+            self.close()
 
     def _connect(self) -> sa.Connection:
         hit(Failpoint.STORE_CONNECT, injected)
