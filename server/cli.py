@@ -108,6 +108,15 @@ def api_doc() -> int:
     return 0
 
 
+@cli.command(name="metrics-doc")
+def metrics_doc() -> int:
+    """Print docs/metrics.md."""
+    from server.metrics.docs import markdown
+
+    click.echo(markdown(), nl=False)
+    return 0
+
+
 @cli.group()
 def db() -> None:
     """Look after the database."""

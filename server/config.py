@@ -111,12 +111,18 @@ class LogSection(Section, frozen=True, kw_only=True):
     max_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class MetricsSection(Section, frozen=True, kw_only=True):
+    max_jobs: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    max_nodes: Annotated[int, msgspec.Meta(ge=0)] = 4000
+
+
 class Config(Section, frozen=True, kw_only=True):
     server: ServerSection = ServerSection()
     acl: AclSection = AclSection()
     jobs: JobsSection = JobsSection()
     engine: EngineSection = EngineSection()
     flow: FlowSection = FlowSection()
+    metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
 
     @property

@@ -69,6 +69,8 @@ class Failpoint(StrEnum):
     RUNNER_BEFORE_RELEASE = "runner.before-release"
     RUNNER_RELEASED = "runner.released"
     RUNNER_BEFORE_FORGET = "runner.before-forget"
+    RUNNER_METRICS_LISTEN = "runner.metrics-listen"
+    RUNNER_METRICS_ANSWER = "runner.metrics-answer"
     RUNNER_TIDY_LOGS = "runner.tidy-logs"
     BOOT_FILES_READ = "boot-files.read"
     HOST_SPAWN = "host.spawn"

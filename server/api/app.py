@@ -14,6 +14,8 @@ from server.api.commands import JobCommands
 from server.api.events import MOST_SECONDS
 from server.api.feed import Feed
 from server.api.job_index import JobIndex
+from server.api.request_counts import CountingApp, RequestCounts
+from server.api.scrape import Scrape
 from server.api.view import JobsView
 from server.config import Config
 from server.jobs.errors import InternalError, InvalidCommand, JobError
@@ -75,10 +77,13 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     history: History
     feed: Feed
     health: HealthProbe
+    requests: RequestCounts
+    scrape: Scrape
+    streams: set[object]
 
 
 def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
-    app = Sanic("modelbox-api", configure_logging=False, error_handler=Errors())
+    app = CountingApp("modelbox-api", configure_logging=False, error_handler=Errors())
     app.config.update(
         {
             "ACCESS_LOG": False,
@@ -93,7 +98,6 @@ def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
     app.ctx.restart_policy = config.engine.restart_policy
     app.ctx.limits = config.engine.limits
     app.ctx.about_job = endpoints.about_job()
-    app.ctx.streams = set()
     app.ctx.descriptions = endpoints.descriptions()
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)

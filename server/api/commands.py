@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 from server.store import Appended, Store
 from server.store.follower import Follower
+from server.tally import REQUEST_SECONDS, Tally
 
 
 class JobCommands:
@@ -20,6 +22,8 @@ class JobCommands:
         self._store = store
         self._follower = follower
         self._limits = limits
+        self.times: dict[str, Tally] = {}
+        """From each kind of command's arrival until it was on record or refused."""
 
     async def create(self, command: CreateJob, context: Context, *, wait: bool) -> Job:
         """The job, RUNNING or ended, or still on its way when `wait` is off or the time is up.
@@ -50,10 +54,21 @@ class JobCommands:
 
     async def _submit(self, command: Command, context: Context) -> Appended:
         hit(Failpoint.API_BEFORE_SUBMIT)
-        appended = await self._store.submit(command, context)
+        began = perf_counter()
+        try:
+            appended = await self._store.submit(command, context)
+        finally:
+            self._tally_of(command).note(perf_counter() - began)
         hit(Failpoint.API_SUBMITTED)
         self._follower.note(appended)
         return appended
+
+    def _tally_of(self, command: Command) -> Tally:
+        kind = type(command).__name__
+        tally = self.times.get(kind)
+        if tally is None:
+            tally = self.times[kind] = Tally(REQUEST_SECONDS)
+        return tally
 
     async def _settled(self, job: Job, done: Callable[[Job], bool], timeout: float) -> Job | None:
         """The job once `done` holds of it; None when it is gone or the time is up."""

@@ -16,9 +16,12 @@ from sanic.server.async_server import AsyncioServer
 
 from server.api.app import Services, build_app
 from server.api.commands import JobCommands
+from server.api.endpoints import ENDPOINTS
 from server.api.feed import Feed
 from server.api.job_index import JobIndex
 from server.api.listener import BACKLOG
+from server.api.request_counts import RequestCounts
+from server.api.scrape import Scrape, Sources
 from server.api.view import JobsView
 from server.config import Config
 from server.errors import StartError
@@ -105,13 +108,30 @@ async def serve(
         log.error("serving without the database until it is back", reason=str(error))
         feeding = _load_and_run(feed, feeding)
     follower.subscribe(feed.wake)
+    commands = JobCommands(store, follower, config.jobs)
+    requests = RequestCounts(endpoint.word for endpoint in ENDPOINTS)
+    streams: set[object] = set()
+    sources = Sources(
+        store=store,
+        follower=follower,
+        feed=feed,
+        history=history,
+        health=health,
+        commands=commands,
+        requests=requests,
+        streams=streams,
+        state_dir=config.state_dir,
+    )
     services = Services(
         view=JobsView(follower),
         index=JobIndex(follower),
-        commands=JobCommands(store, follower, config.jobs),
+        commands=commands,
         history=history,
         feed=feed,
         health=health,
+        requests=requests,
+        scrape=Scrape(sources, config.metrics),
+        streams=streams,
     )
     app = build_app(config, services)
     tasks = [

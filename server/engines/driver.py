@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from server.engines.protocol import Ended, EngineSpec, Failed, Hello, Ready, Refusal, Stalled
+from server.engines.protocol import Counted, Ended, EngineSpec, Failed, Hello, Ready, Refusal, Stalled
 from server.jobs.events import EngineIdentity
 
 __all__ = [
@@ -96,6 +96,9 @@ class EngineHandle(Protocol):
 
     async def ping(self, timeout: float) -> bool:
         """Whether the engine answers within `timeout` seconds."""
+
+    async def counters(self, timeout: float) -> Counted | None:
+        """What the flow has counted so far; None when the engine does not answer within `timeout` seconds."""
 
     async def forget(self) -> None:
         """Called when Exited is on record: until then a new leader can still `adopt` the end. Idempotent."""

@@ -11,6 +11,8 @@ from server.engines.hostlink import HostLink
 from server.engines.identity import is_alive, kill_session, signal, wait_for_exit
 from server.engines.protocol import (
     Acknowledge,
+    Counted,
+    Counters,
     Ended,
     Exit,
     Failed,
@@ -171,6 +173,13 @@ class LocalHandle:
         except _UNREACHABLE:
             return False
         return isinstance(answer, Pong) and hello.head.identity == self.identity
+
+    async def counters(self, timeout: float) -> Counted | None:
+        try:
+            hello, answer = await ask(self._socket, Counters(), timeout)
+        except _UNREACHABLE:
+            return None
+        return answer if isinstance(answer, Counted) and hello.head.identity == self.identity else None
 
     async def forget(self) -> None:
         job_id = self.hello.head.job_id

@@ -106,12 +106,13 @@ def usage_of(pids: list[int], memory_matters_above: int) -> Usage:
     """Of these processes together. Memory is what is theirs alone: an engine shares much with its host, and with
     its own forks. Exact only above `memory_matters_above`; it is expensive to tell, so that an upper bound
     is taken where that will do."""
-    bound = sum(map(_anonymous, pids))
-    memory = sum(map(_private, pids)) if bound > memory_matters_above else bound
+    bound = sum(map(anonymous_bytes, pids))
+    memory = sum(map(private_bytes, pids)) if bound > memory_matters_above else bound
     return Usage(memory, sum(map(_threads, pids)))
 
 
-def _anonymous(pid: int) -> int:
+def anonymous_bytes(pid: int) -> int:
+    """Memory behind which no file is: cheap to tell, and at least as much as is the process's alone."""
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_bytes().split()
     except (OSError, ValueError):
@@ -119,7 +120,8 @@ def _anonymous(pid: int) -> int:
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _private(pid: int) -> int:
+def private_bytes(pid: int) -> int:
+    """Memory that the process shares with nobody."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

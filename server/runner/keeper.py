@@ -6,6 +6,7 @@ each other. A task asks `reconcile` for the next step, does it, and asks again u
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -65,6 +66,20 @@ class Keeper:
         self._closing = ""
         self._none_left = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def engines(self) -> Mapping[JobId, Engine]:
+        return self._engines
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for others to have started."""
+        return len(self._queue)
+
+    @property
+    def recorded(self) -> Mapping[str, int]:
+        """How many events of each type this runner has recorded."""
+        return self._recorder.counts
 
     async def run(self, settled: asyncio.Event) -> None:
         """Adopts what lives, then keeps to the log until cancelled. Sets `settled` when what the log says of

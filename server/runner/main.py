@@ -18,9 +18,12 @@ from server.errors import StartError
 from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.ids import Epoch
+from server.metrics import link
+from server.metrics.fresh import FRESH_SECONDS, Fresh
 from server.runner import local_flows, seen_file
 from server.runner.keeper import Keeper
 from server.runner.logs import tidy_logs
+from server.runner.metrics import RunnerMetrics
 from server.runner.standby import Standby
 from server.store import LeaderLock, StaleEpoch, Store, StoreUnavailable, leader_lock, seen
 from server.store.follower import Follower
@@ -158,12 +161,16 @@ async def _keep(
     )
     deposed = asyncio.create_task(lost.wait(), name="leader lock")
     tidying = asyncio.create_task(tidy_logs(config, follower, settled), name="old logs")
+    metrics = RunnerMetrics(store, follower, keeper, epoch, config.metrics)
+    telling = asyncio.create_task(
+        link.serve(config.state_dir, Fresh(metrics.parts, FRESH_SECONDS).get), name="metrics"
+    )
     any_of: set[asyncio.Future[Any]] = {keeping, stop, deposed}
     await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
     if stop.done() and not stop.result() and not keeping.done():
         await keeper.stop_engines("the server was stopped together with its engines")
     code = 0 if stop.done() else DEPOSED_EXIT
-    tasks = (flows, keeping, deposed, noting, tidying)
+    tasks = (flows, keeping, deposed, noting, tidying, telling)
     for task in tasks:
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,6 +1,7 @@
 """Writes down what the runner sees. What was seen must not get lost, so it tries until the log takes it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import structlog
@@ -23,6 +24,8 @@ class Recorder:
         self._store = store
         self._follower = follower
         self._epoch = epoch
+        self.counts: Counter[str] = Counter()
+        """How many events of each type were recorded."""
 
     async def record(self, job_id: JobId, incarnation: int, *events: e.Event) -> None:
         """Appends `events` in one transaction; those that are no news any more are left out.
@@ -43,4 +46,5 @@ class Recorder:
                 await asyncio.sleep(RETRY_SECONDS)
         hit(Failpoint.RUNNER_RECORDED)
         for one in appended:
+            self.counts.update(recorded.type for recorded in one.events)
             self._follower.note(one)

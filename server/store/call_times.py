@@ -1,6 +1,6 @@
 """How long the database takes, by kind of call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from server.tally import REQUEST_SECONDS, Durations, Tally, total
 
@@ -19,9 +19,13 @@ class CallTimes:
 
 def together(times: Iterable[CallTimes]) -> dict[str, Durations]:
     """Those of several sessions; what none of them did is left out."""
+    return merged([one.told() for one in times])
+
+
+def merged(parts: Iterable[Mapping[str, Durations]]) -> dict[str, Durations]:
     by_kind: dict[str, list[Durations]] = {}
-    for one in times:
-        for kind, durations in one.told().items():
+    for part in parts:
+        for kind, durations in part.items():
             by_kind.setdefault(kind, []).append(durations)
     sums = {kind: total(parts) for kind, parts in by_kind.items()}
     return {kind: durations for kind, durations in sums.items() if durations is not None and durations.count}

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from server.jobs.events import Recorded
 from server.jobs.ids import JobId, Position
 from server.store import queries
+from server.store.call_times import together
 from server.store.reader import Reader
 from server.store.rows import is_storable, recorded_of
 from server.store.seen import Watermark
 from server.store.tables import EVENT
 from server.store.urls import database_of
+from server.tally import Durations
 
 MOST_LOOKED_AT = 20_000
 """How many events a page may look through for those of a rare type."""
@@ -48,6 +50,10 @@ class History:
         names no database."""
         database = database_of(url)
         self._reader = Reader(database, "store-history", watermark or Watermark(str(database)))
+
+    def call_times(self) -> dict[str, Durations]:
+        """How long calls to the database took so far, by their kind."""
+        return together((self._reader.times,))
 
     async def close(self) -> None:
         await self._reader.close()
