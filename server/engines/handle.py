@@ -5,7 +5,7 @@ import contextlib
 import signal as signals
 from asyncio import Queue
 
-from server.engines.conversation import ask, dialled, next_message
+from server.engines.conversation import Line, ask, dialled, next_message
 from server.engines.driver import EngineFenced, EngineHostGone, EngineNews, Exited
 from server.engines.hostlink import HostLink
 from server.engines.identity import is_alive, kill_session, signal, wait_for_exit
@@ -14,6 +14,7 @@ from server.engines.protocol import (
     Counted,
     Counters,
     Ended,
+    EngineMessage,
     Exit,
     Failed,
     Fenced,
@@ -59,6 +60,8 @@ class LocalHandle:
         self._was_ready = False
         self._has_ended = False
         self._stalls: bool | None = None
+        self._line: Line | None = None
+        self._asked: asyncio.Future[Counted | None] | None = None
         self._gone = asyncio.create_task(wait_for_exit(self.identity))
         self._follower = asyncio.create_task(self._follow())
 
@@ -95,12 +98,26 @@ class LocalHandle:
             hello = await next_message(line)
             if not isinstance(hello, Hello) or hello.head.identity != self.identity:
                 raise ProtocolError("another engine answers")
-            while True:
-                message = await next_message(line)
-                if isinstance(message, Ready | Failed | Ended):
-                    self._tell(message)
-                elif isinstance(message, Stalled) and not self._has_ended:
-                    self._tell_stalls(message)
+            self._line = line
+            try:
+                while True:
+                    self._take(await next_message(line))
+            finally:
+                self._line = None
+                self._answer(None)
+
+    def _take(self, message: EngineMessage) -> None:
+        if isinstance(message, Ready | Failed | Ended):
+            self._tell(message)
+        elif isinstance(message, Stalled) and not self._has_ended:
+            self._tell_stalls(message)
+        elif isinstance(message, Counted):
+            self._answer(message)
+
+    def _answer(self, counted: Counted | None) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None and not asked.done():
+            asked.set_result(counted)
 
     def _tell(self, news: Ready | Failed | Ended) -> None:
         if self._has_ended or (self._was_ready and isinstance(news, Ready)):
@@ -175,11 +192,19 @@ class LocalHandle:
         return isinstance(answer, Pong) and hello.head.identity == self.identity
 
     async def counters(self, timeout: float) -> Counted | None:
+        """On the connection that brings the news: a new one would cost more than the answer."""
+        line = self._line
+        if line is None:
+            return None
         try:
-            hello, answer = await ask(self._socket, Counters(), timeout)
+            async with asyncio.timeout(timeout):
+                asked = self._asked
+                if asked is None:  # an engine that hangs is asked once, and not again until it has answered
+                    asked = self._asked = asyncio.get_running_loop().create_future()
+                    await line.send(Counters())
+                return await asyncio.shield(asked)
         except _UNREACHABLE:
             return None
-        return answer if isinstance(answer, Counted) and hello.head.identity == self.identity else None
 
     async def forget(self) -> None:
         job_id = self.hello.head.job_id
