@@ -1,5 +1,6 @@
 """The Sanic application: routes, and what an exception becomes on the wire."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from server.api.commands import JobCommands
 from server.api.events import MOST_SECONDS
 from server.api.feed import Feed
 from server.api.job_index import JobIndex
+from server.api.log_places import LogPlaces
+from server.api.log_stream import READERS
 from server.api.request_counts import CountingApp, RequestCounts
 from server.api.scrape import Scrape
 from server.api.view import JobsView
@@ -76,6 +79,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     commands: JobCommands
     history: History
     feed: Feed
+    log_places: LogPlaces
     health: HealthProbe
     requests: RequestCounts
     scrape: Scrape
@@ -98,6 +102,7 @@ def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
     app.ctx.restart_policy = config.engine.restart_policy
     app.ctx.limits = config.engine.limits
     app.ctx.about_job = endpoints.about_job()
+    app.ctx.log_threads = ThreadPoolExecutor(READERS, "log-reader")
     app.ctx.descriptions = endpoints.descriptions()
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)

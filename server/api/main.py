@@ -20,6 +20,7 @@ from server.api.endpoints import ENDPOINTS
 from server.api.feed import Feed
 from server.api.job_index import JobIndex
 from server.api.listener import BACKLOG
+from server.api.log_places import LogPlaces
 from server.api.request_counts import RequestCounts
 from server.api.scrape import Scrape, Sources
 from server.api.view import JobsView
@@ -128,6 +129,7 @@ async def serve(
         commands=commands,
         history=history,
         feed=feed,
+        log_places=LogPlaces(config.state_dir, follower, history),
         health=health,
         requests=requests,
         scrape=Scrape(sources, config.metrics),

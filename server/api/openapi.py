@@ -24,6 +24,7 @@ ModelBox's own endpoints, which ignore queries as it does. HEAD is answered wher
 ERRORS = {
     400: "A parameter is unknown or malformed; `detail.field` names it.",
     404: "There never was a job of that id.",
+    421: "The log is on another machine, which is named.",
     503: "The database cannot be used now.",
 }
 

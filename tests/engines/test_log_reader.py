@@ -1,6 +1,7 @@
 """Reading logs: lines, tails, filters, and following over files and attempts."""
 
 import json
+import os
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.engines.logs.files import Attempt, LogFile, mark
+from server.engines.logs.files import Attempt, LogFile, mark, parse_place
 from server.engines.logs.lines import CUT, MOST_BYTES, Level, Parser, Splitter
 from server.engines.logs.reader import MISSING, PIECE_BYTES, LogReader, Place, Wanted
 from server.flow.log_lines import log_line
@@ -148,6 +149,7 @@ def test_since_by_the_times_of_entries_and_of_files(tmp_path: Path) -> None:
     file = put(tmp_path, 1, b"".join(parts))
     sizes = [sum(map(len, parts[:n])) for n in range(1, 5)]
     file.times.write_bytes(b"".join(mark(size, at(n + 8).timestamp()) for n, size in enumerate(sizes)))
+    os.utime(file.path, (at(12).timestamp(), at(12).timestamp()))
     shown = read_all(reader(tmp_path, Wanted(since=at(10))))
     assert [line.rpartition(" ")[2] for line in shown.splitlines()] == ["print", "young", "yet"]
     assert "old" not in shown
@@ -157,18 +159,48 @@ def test_since_by_the_times_of_entries_and_of_files(tmp_path: Path) -> None:
         "2026-01-01T00:00:09Z",
         "2026-01-01T00:00:10Z",
         "2026-01-01T00:00:11Z",
-        None,
+        "2026-01-01T00:00:12Z",
     ]
 
 
 def test_json_lines(tmp_path: Path) -> None:
-    put(tmp_path, 1, entry("ERROR", "wrong", 1.5, "detect") + b"\xff\n")
+    file = put(tmp_path, 1, entry("ERROR", "wrong", 1.5, "detect") + b"\xff\n")
+    os.utime(file.path, (at(2).timestamp(), at(2).timestamp()))
     parsed: list[Any] = [json.loads(x) for x in read_all(reader(tmp_path, Wanted(as_json=True))).splitlines()]
     same = {"incarnation": 1, "attempt": 1}
     assert parsed == [
-        {**same, "time": "2026-01-01T00:00:01.500000Z", "level": "error", "node": "detect", "text": "wrong"},
-        {**same, "time": None, "level": None, "node": None, "text": "\\xff"},
+        {
+            "place": "1-1.1.46",
+            **same,
+            "time": "2026-01-01T00:00:01.500000Z",
+            "level": "error",
+            "node": "detect",
+            "text": "wrong",
+        },
+        {
+            "place": "1-1.1.48",
+            **same,
+            "time": "2026-01-01T00:00:02Z",
+            "level": None,
+            "node": None,
+            "text": "\\xff",
+        },
     ]
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_going_on_behind_any_line_misses_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    monkeypatch.setattr("server.engines.logs.reader.PIECE_BYTES", 10 * pieces)
+    put(tmp_path, 1, b"one\ntwo\nthr")
+    put(tmp_path, 2, b"ee\n\nfive\r\nsix and no end")
+    everything = [json.loads(line) for line in read_all(reader(tmp_path, Wanted(as_json=True))).splitlines()]
+    assert [one["text"] for one in everything] == ["one", "two", "three", "", "five", "six and no end"]
+    for n, one in enumerate(everything):
+        made = reader(tmp_path)
+        made.resume(parse_place(tmp_path, one["place"]))
+        assert read_all(made).splitlines() == [each["text"] for each in everything[n + 1 :]]
 
 
 def test_following_waits_for_the_end_of_a_line(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from struct import Struct
 import msgspec
 
 _NAME = re.compile(r"(\d{1,18})-(\d{1,18})\.(\d{1,18})\.log")
+_PLACE = re.compile(r"(\d{1,18})-(\d{1,18})\.(\d{1,18})\.(\d{1,18})")
 _MARK = Struct(">Qd")
 
 LEFT_OUT = b"\n[%d bytes are left out here]\n"
@@ -49,6 +50,10 @@ class LogFile:
     def path(self) -> Path:
         return self.folder / f"{self.attempt}.{self.number:04d}.log"
 
+    def place(self, offset: int) -> str:
+        """In words that clients keep and give back."""
+        return f"{self.attempt}.{self.number}.{offset}"
+
     @property
     def times(self) -> Path:
         return self.path.with_suffix(".times")
@@ -75,6 +80,15 @@ def files_in(folder: Path, attempt: Attempt | None = None) -> list[LogFile]:
 def _numbers(names: list[str]) -> list[tuple[str, ...]]:
     matches = map(_NAME.fullmatch, names)
     return [match.groups() for match in matches if match is not None]
+
+
+def parse_place(folder: Path, text: str) -> tuple[LogFile, int]:
+    """Raises: ValueError."""
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no place in a log")
+    incarnation, attempt, number, offset = map(int, match.groups())
+    return LogFile(Attempt(incarnation, attempt), number, folder), offset
 
 
 def newest_file(folder: Path, attempt: Attempt) -> LogFile | None:

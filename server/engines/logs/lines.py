@@ -18,7 +18,7 @@ _CHAINED = ("During handling of the above exception", "The above exception was t
 
 
 class Level(StrEnum):
-    """In the order of their weight."""
+    """How much an entry matters: from debug over info, notice, warn and error to fatal."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -33,9 +33,10 @@ WEIGHT = {level: weight for weight, level in enumerate(Level)}
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A line as it was written, and where it begins in its file."""
+    """A line as it was written, where it begins in its file, and where one has to go on behind it."""
 
     offset: int
+    end: int
     data: bytes
     is_cut: bool = False
 
@@ -69,9 +70,9 @@ class Splitter:
         *whole, rest = data.split(b"\n")
         lines: list[Raw] = []
         for piece in whole:
-            self._end_line(piece, lines)
-            self.offset += len(piece) + 1
-            self._began = self.offset
+            end = self.offset + len(piece) + 1
+            self._end_line(piece, end, lines)
+            self.offset = self._began = end
         self._go_on(rest, lines)
         self.offset += len(rest)
         return lines
@@ -80,7 +81,7 @@ class Splitter:
         """What was begun: nothing more will come."""
         lines: list[Raw] = []
         if self._begun:
-            self._end_line(b"", lines)
+            self._end_line(b"", self.offset, lines)
         self._skips = False
         self._began = self.offset
         return lines
@@ -89,21 +90,23 @@ class Splitter:
         """What follows is the beginning of another file, which goes on where this one ends."""
         self.offset = self._began = 0
 
-    def _end_line(self, piece: bytes, lines: list[Raw]) -> None:
+    def _end_line(self, piece: bytes, end: int, lines: list[Raw]) -> None:
         if self._skips:
             self._skips = False
             return
         data, self._begun = self._begun + piece[: MOST_BYTES + 1], b""
         # a progress bar writes over itself: each state of it is a line
         for part in data.rstrip(b"\r").split(b"\r"):
-            lines.append(Raw(self._began, part[:MOST_BYTES], len(part) > MOST_BYTES))
+            lines.append(Raw(self._began, end, part[:MOST_BYTES], len(part) > MOST_BYTES))
 
     def _go_on(self, rest: bytes, lines: list[Raw]) -> None:
         if self._skips or not rest:
             return
-        self._begun += rest[: MOST_BYTES + 1 - len(self._begun)]
+        taken = rest[: MOST_BYTES + 1 - len(self._begun)]
+        self._begun += taken
         if len(self._begun) > MOST_BYTES:
-            lines.append(Raw(self._began, self._begun[:MOST_BYTES], is_cut=True))
+            end = self.offset + len(taken) - 1
+            lines.append(Raw(self._began, end, self._begun[:MOST_BYTES], is_cut=True))
             self._begun, self._skips = b"", True
 
 

@@ -22,8 +22,9 @@ Place = tuple[LogFile, int]
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a log."""
+    """A line of a log. `place`: to go on behind it."""
 
+    place: str
     incarnation: int
     attempt: int
     time: datetime | None
@@ -170,7 +171,7 @@ class LogReader:
         raws = self._splitter.flush()
         is_gap = file.attempt == self._file.attempt or file.number > 1
         self._go_to(file, 0)
-        return [*raws, Raw(0, MISSING.encode())] if is_gap else raws
+        return [*raws, Raw(0, 0, MISSING.encode())] if is_gap else raws
 
     def _go_to(self, file: LogFile, offset: int) -> None:
         self._file, self._offset, self._left_at = file, offset, None
@@ -197,14 +198,15 @@ class LogReader:
         try:
             size = self._file.times.stat().st_size
         except OSError:
-            return None
+            size = 0
         if size != self._times_size:
             self._times, self._times_size = Times.of(self._file), size
-        seconds = self._times.at(raw.offset)
-        return None if seconds is None else as_time(seconds)
+        seconds = self._times.at(raw.offset) or _changed(self._file)
+        return as_time(seconds) if seconds else None
 
     def _entry(self, raw: Raw, line: Line) -> bytes:
         entry = LogEntry(
+            place=self._file.place(raw.end),
             incarnation=self._file.attempt.incarnation,
             attempt=self._file.attempt.number,
             time=line.time,

@@ -13,13 +13,18 @@ import threading
 import time
 from pathlib import Path
 
+from server.engines.logs.changes import Changes
 from server.engines.logs.files import Attempt, LogFile, LogLimits, files_in, mark, shorten
 from server.engines.logs.stragglers import Straggler, is_inherited
 from server.failpoints import Failpoint, hit, io_error
 
-QUIET_SECONDS = 2.0
-"""Between two looks, as long as those who cannot wake the thread write little: libraries, other programs."""
+REST_SECONDS = 0.1
+"""After a look, before the next write is waited for."""
 BUSY_SECONDS = 0.02
+"""Between two looks, while much is written."""
+STRAGGLER_SECONDS = 2.0
+LONGEST_SECONDS = 60.0
+"""Between two looks, though nobody has told of a change."""
 MARK_SECONDS = 1.0
 BUSY_SHARE = 8
 """An engine that wrote that part of a file since the last look is looked at more often."""
@@ -40,9 +45,7 @@ class EngineLog:
         self._marked = 0
         self._marked_at = 0.0
         self._seen = 0
-        self._unseen = 0
         self._stragglers: list[Straggler] = []
-        self._wake = threading.Event()
 
     def open(self) -> None:
         """An engine whose log cannot be made runs without."""
@@ -62,32 +65,28 @@ class EngineLog:
     def look_after(self) -> None:
         """From now on, in a thread of its own."""
         if self._is_open:
-            threading.Thread(target=self._look_now_and_then, name="engine-log", daemon=True).start()
-
-    def note(self, written: int) -> None:
-        """So much was printed by Python code: a flood is not to wait for the next look."""
-        self._unseen += written
-        if self._unseen > self._limits.file_bytes // BUSY_SHARE:
-            self._unseen = 0
-            self._wake.set()
+            changes = Changes(self._folder)
+            threading.Thread(
+                target=self._look_now_and_then, args=(changes,), name="engine-log", daemon=True
+            ).start()
 
     def _stream(self, number: int) -> io.TextIOWrapper:
         # a line that a unit prints is to be seen now, and not lost when the process is killed
-        raw = io.BufferedWriter(_Unfailing(number, self))  # type: ignore[type-var]
+        raw = io.BufferedWriter(_Unfailing(number, "w", closefd=False))  # type: ignore[type-var]
         return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
-    def _look_now_and_then(self) -> None:
-        pause = QUIET_SECONDS
+    def _look_now_and_then(self, changes: Changes) -> None:
         while True:
-            self._wake.wait(pause)
-            self._wake.clear()
             try:
                 is_busy = self.look()
             except OSError:
                 is_busy = False  # a disk that is full or broken: there is nobody to tell
-            if is_busy:
-                time.sleep(BUSY_SECONDS)
-            pause = BUSY_SECONDS if is_busy else QUIET_SECONDS
+            time.sleep(BUSY_SECONDS if is_busy else REST_SECONDS)
+            if not is_busy:
+                changes.watch()
+                # what was written before that is told by nobody
+                if os.fstat(self._live).st_size == self._marked:
+                    changes.wait(STRAGGLER_SECONDS if self._stragglers else LONGEST_SECONDS)
 
     def look(self) -> bool:
         """Does what is to be done now; returns whether much is being written. Raises: OSError."""
@@ -105,10 +104,10 @@ class EngineLog:
         return grown > self._limits.file_bytes // BUSY_SHARE
 
     def _mark(self, size: int, now: float) -> None:
+        self._marked, self._marked_at = size, now
         descriptor = os.open(self._file.times, _FLAGS, 0o600)
         with open(descriptor, "ab", buffering=0) as times:
             times.write(mark(size, now))
-        self._marked, self._marked_at = size, now
 
     def _change(self, now: float) -> None:
         hit(Failpoint.ENGINE_LOG_CHANGE, io_error)
@@ -153,18 +152,12 @@ class EngineLog:
 class _Unfailing(io.FileIO):
     """A print must not fail because the disk is full."""
 
-    def __init__(self, number: int, log: EngineLog) -> None:
-        super().__init__(number, "w", closefd=False)
-        self._log = log
-
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
         try:
             written = super().write(data)
         except OSError:
             written = None
-        size = len(data) if written is None else written
-        self._log.note(size)
-        return size
+        return len(data) if written is None else written
 
 
 def _is_same(one: int, other: int) -> bool:
