@@ -29,7 +29,7 @@ from server.store.health import HealthProbe, StoreHealth
 from server.store.history import History
 
 DATABASE_SECONDS = 2.0
-RUNNER_SECONDS = 3.0
+RUNNER_SECONDS = 4.0
 """More than it takes itself: it waits two seconds for engines at most, and then writes down what it knows."""
 PROCESS = "api"
 

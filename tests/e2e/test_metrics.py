@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.metrics.docs import families, series_names
@@ -18,7 +17,9 @@ from tests.installation import Installation, bad_flow, echo_flow, free_port
 from tests.parts import Parts
 
 DECLARED = {name: family for family in families() for name in series_names(family)}
-MOST_SECONDS = 6.0
+REQUESTS = "modelbox_api_requests_total"
+EVENTS = "/v1/modelbox/events"
+MOST_SECONDS = 8.0
 """What an answer may take on a machine that is busy, whatever is wrong."""
 
 Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -101,6 +102,10 @@ def test_a_job_and_its_flow(installation: Installation) -> None:
         assert seen.sum("modelbox_database_call_seconds_count", process=process) > 0
         assert seen.get("modelbox_process_open_fds", process=process)
 
+    path: Path = installation.state_dir / "run" / "metrics.sock"
+    assert path.is_socket()
+    assert path.parent.stat().st_mode & 0o077 == 0
+
     installation.delete("one")
     later = scrape_until(installation.http, lambda now: not now.of_job("one"))
     assert later.get("modelbox_jobs", status="RUNNING") == 0
@@ -132,10 +137,12 @@ def test_requests_are_counted_by_route_and_status(sqlite_installation: Installat
     with socket.create_connection(("127.0.0.1", installation.port), timeout=10) as raw:
         raw.sendall(b"GET nonsense\r\n\r\n")
         assert b" 400 " in raw.recv(4096)
-    seen = scrape(http)
+    with socket.create_connection(("127.0.0.1", installation.port), timeout=10) as raw:
+        raw.sendall(b"GET /v1/modelbox/events?after=1000&wait=20 HTTP/1.1\r\nHost: x\r\n\r\n")
+    seen = scrape_until(http, lambda now: now.get(REQUESTS, method="GET", route=EVENTS, status="499") == 1)
 
     def count(method: str, route: str, status: int) -> float | None:
-        return seen.get("modelbox_api_requests_total", method=method, route=route, status=str(status))
+        return seen.get(REQUESTS, method=method, route=route, status=str(status))
 
     one = f"{base}/{{job_id}}"
     assert (count("GET", one, 404), count("DELETE", one, 404), count("PUT", base, 400)) == (2, 1, 1)
@@ -150,13 +157,13 @@ def test_requests_are_counted_by_route_and_status(sqlite_installation: Installat
 def test_event_streams_are_counted_and_not_timed(sqlite_installation: Installation) -> None:
     installation = sqlite_installation.start()
     events = {"accept": "text/event-stream"}
-    with installation.http.stream("GET", "/v1/modelbox/events", headers=events) as stream:
+    with installation.http.stream("GET", EVENTS, headers=events) as stream:
         lines = stream.iter_lines()
         assert next(lines).startswith("retry")
         assert scrape(installation.http).get("modelbox_api_event_streams") == 1
     seen = scrape_until(installation.http, lambda now: now.get("modelbox_api_event_streams") == 0)
-    assert seen.sum("modelbox_api_requests_total", route="/v1/modelbox/events") == 1
-    assert seen.sum("modelbox_api_request_seconds_count", route="/v1/modelbox/events") == 0
+    assert seen.sum(REQUESTS, route=EVENTS) == 1
+    assert seen.sum("modelbox_api_request_seconds_count", route=EVENTS) == 0
 
 
 def test_an_engine_that_hangs_keeps_its_last_numbers_with_their_age(sqlite_installation: Installation) -> None:
@@ -200,19 +207,17 @@ def test_without_the_database_the_rest_is_told(sqlite_installation: Installation
     assert seen.of_job("one") >= {"modelbox_job_status", "modelbox_node_queued_buffers"}
 
 
-@pytest.mark.parametrize("jobs", [0, 1])
-def test_no_more_is_told_than_the_configuration_allows(sqlite_installation: Installation, jobs: int) -> None:
+def test_no_more_is_told_than_the_configuration_allows(sqlite_installation: Installation) -> None:
     installation = sqlite_installation
-    installation.environ |= {"MODELBOX_METRICS_MAX_JOBS": str(jobs), "MODELBOX_METRICS_MAX_NODES": "1"}
+    installation.environ |= {"MODELBOX_METRICS_MAX_JOBS": "1", "MODELBOX_METRICS_MAX_NODES": "1"}
     installation.start()
     for name in ("first", "second"):
         installation.create(name, echo_flow(free_port()))
     seen = scrape(installation.http)
-    assert bool(seen.of_job("first")) == bool(jobs)
+    assert "modelbox_job_cpu_seconds_total" in seen.of_job("first")
     assert not seen.of_job("second")
-    assert seen.get("modelbox_jobs_left_out") == 2 - jobs
-    assert seen.get("modelbox_nodes_left_out") == (1 if jobs else 0)
-    assert len({labels for name, labels in seen.values if name == "modelbox_node_queued_buffers"}) == jobs
+    assert (seen.get("modelbox_jobs_left_out"), seen.get("modelbox_nodes_left_out")) == (1, 1)
+    assert [name for name, _ in seen.values].count("modelbox_node_queued_buffers") == 1
 
 
 def test_each_of_two_apis_tells_of_engines(sqlite_installation: Installation) -> None:
@@ -227,10 +232,3 @@ def test_each_of_two_apis_tells_of_engines(sqlite_installation: Installation) ->
         assert seen.sum("modelbox_command_seconds_count") == 0  # of this one's own
     finally:
         parts.end()
-
-
-def test_the_socket_is_nobody_elses(sqlite_installation: Installation) -> None:
-    installation = sqlite_installation.start()
-    path: Path = installation.state_dir / "run" / "metrics.sock"
-    assert path.is_socket()
-    assert path.parent.stat().st_mode & 0o077 == 0
