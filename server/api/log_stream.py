@@ -27,6 +27,8 @@ LOOK_SECONDS = (0.1, 1.0)
 SEND_SECONDS = 60.0
 """How long a client may leave what was sent to it unread; people halt their terminals."""
 KEEPALIVE_SECONDS = 60
+TAIL_FACTORS = (4, 64, 0)
+"""The last lines of a level are looked for among so many times as many first, then among all."""
 
 T = TypeVar("T")
 
@@ -111,14 +113,24 @@ class LogAnswer(OtherBody):
         if not reading.wanted.is_filter or not reading.tail:
             await _in(threads, lambda: reader.go_to_tail(reading.tail or 0))
             return reader
-        places: deque[Place] = deque(maxlen=reading.tail)
-        scout = reading.scout()
-        await _in(threads, scout.start)
-        while await _in(threads, lambda: scout.note_places(places)):
-            pass
+        for factor in TAIL_FACTORS:
+            places = await self._last_places(threads, reading.tail, factor)
+            if len(places) == reading.tail:
+                break
         if places:
             await _in(threads, lambda: reader.resume(places[0]))
         return reader
+
+    async def _last_places(self, threads: ThreadPoolExecutor, tail: int, factor: int) -> deque[Place]:
+        """Of the last `tail` lines that are wanted among the last `factor` times as many, or among all for 0."""
+        places: deque[Place] = deque(maxlen=tail)
+        scout = self._reading.scout()
+        await _in(threads, scout.start)
+        if factor:
+            await _in(threads, lambda: scout.go_to_tail(tail * factor))
+        while await _in(threads, lambda: scout.note_places(places)):
+            pass
+        return places
 
 
 class LogText(LogAnswer):

@@ -16,6 +16,7 @@ from server.flow.http.front import HttpFront
 from server.flow.http.services import Services
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
+from server.flow.log_lines import SPEAKER
 from server.flow.mailbox import Mailbox
 from server.flow.plan import Plan
 from server.flow.profile.profiler import Profiler, profiler_of
@@ -344,6 +345,7 @@ def _settle(future: "asyncio.Future[None]") -> None:
 
 def _close(nodes: list[Node], done: Callable[[], None]) -> None:
     for node in nodes:
+        SPEAKER.set(partial(str, node.name))
         outcome = call_unit(f"{node.name}.close", node.unit.close, otherwise=StatusCode.SUCCESS)
         if outcome.code is not StatusCode.SUCCESS:
             log.warning("%s.close failed: %s", node.name, outcome.message or outcome.code.text)

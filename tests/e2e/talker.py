@@ -27,6 +27,10 @@ TALKER = """
             modelbox.warn("called")
             ctx.output("out_1").push_back(ctx.input("in_1")[0])
             return modelbox.Status.StatusCode.STATUS_SUCCESS
+
+        def close(self):
+            modelbox.notice("closed")
+            return modelbox.Status.StatusCode.STATUS_SUCCESS
 """
 
 

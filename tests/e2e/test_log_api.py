@@ -108,6 +108,8 @@ def test_a_deleted_jobs_log_is_kept_and_told_from_that_of_the_next(server: Insta
     assert "former" not in log_of(server, "twice")
     assert "former" in log_of(server, "twice", incarnation=1, attempt=1)
     assert "stopped" in log_of(server, "twice", tail=1)
+    assert log_of(server, "twice", level="notice").endswith(" NOTICE [talker] talker.py:18 close: closed\n")
+    assert log_of(server, "twice", level="notice", tail=1) == log_of(server, "twice", level="notice")
 
 
 def test_a_job_without_a_log_has_an_empty_one(server: Installation) -> None:

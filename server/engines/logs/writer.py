@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from server.engines.logs.changes import Changes
@@ -41,7 +42,7 @@ class EngineLog:
         self._limits = limits
         self._file = LogFile(attempt, 1, folder)
         self._live = -1
-        self._is_open = False
+        self._changes: Changes | None = None
         self._marked = 0
         self._marked_at = 0.0
         self._seen = 0
@@ -52,9 +53,10 @@ class EngineLog:
         try:
             hit(Failpoint.ENGINE_LOG_OPEN, io_error)
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._changes = Changes(self._folder)
             self._live = os.open(self._file.path, _FLAGS, 0o600)
-            self._is_open = True
         except OSError:
+            self._changes = None
             self._live = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         for number in _OURS:
             os.dup2(self._live, number)
@@ -64,11 +66,9 @@ class EngineLog:
 
     def look_after(self) -> None:
         """From now on, in a thread of its own."""
-        if self._is_open:
-            changes = Changes(self._folder)
-            threading.Thread(
-                target=self._look_now_and_then, args=(changes,), name="engine-log", daemon=True
-            ).start()
+        if self._changes is not None:
+            look = partial(self._look_now_and_then, self._changes)
+            threading.Thread(target=look, name="engine-log", daemon=True).start()
 
     def _stream(self, number: int) -> io.TextIOWrapper:
         # a line that a unit prints is to be seen now, and not lost when the process is killed
