@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from server.cli_docs import cli_doc, completion
 from server.cli_flow import flow
+from server.cli_job import job
 from server.config import Config, load_config
 from server.errors import StartError
 from server.jobs.ids import Epoch
@@ -54,7 +56,8 @@ def cli() -> None:
     """A persistent job server for dataflow graphs, compatible with ModelBox Server's REST API."""
 
 
-cli.add_command(flow)
+for command in (flow, job, completion, cli_doc):
+    cli.add_command(command)
 
 
 @cli.command()

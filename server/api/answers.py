@@ -7,9 +7,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from sanic import HTTPResponse
 
-from server.api.bodies import ErrorBody, JobBody
 from server.jobs.errors import JobError, NoSuchJob, Place, TooManyJobs, WrongMachine
 from server.jobs.state import Job
+from server.wire.bodies import ErrorBody, JobBody
 
 _STATUS: dict[type[JobError], int] = {NoSuchJob: 404, WrongMachine: 421, TooManyJobs: 429}
 """The others are 400 (spec 8.3)."""

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from server.api.bodies import ErrorBody
 from server.api.endpoint import Endpoint, JobPath
 from server.api.modelbox import DESCRIBED, JOBS_TAG, Described
 from server.jobs.events import EVENT_TYPES
+from server.wire.bodies import ErrorBody
 
 Json = dict[str, Any]
 

@@ -1,0 +1,279 @@
+"""The `job` commands: thin, each calls one function of `server.commands`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from server.commands.connect import Where, complain, with_client
+from server.commands.exits import Exit
+from server.commands.output import Form, end_with_reader
+from server.jobs.words import JobStatus
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_SORTS = ("created", "-created", "changed", "-changed", "job_id", "-job_id", "job_status", "-job_status")
+
+
+def _server(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which server; the command gets them as `where`."""
+
+    def with_where(
+        *, url: str | None, token: str | None, profile: str | None, timeout: float, **given: Any
+    ) -> int:
+        result: int = command(where=Where(url, token, profile, timeout), **given)
+        return result
+
+    with_where.__doc__, with_where.__name__ = command.__doc__, command.__name__
+    with_where.__click_params__ = list(getattr(command, "__click_params__", ()))  # type: ignore[attr-defined]
+    for option in reversed(_SERVER_OPTIONS):
+        with_where = option(with_where)
+    return with_where
+
+
+_SERVER_OPTIONS = [
+    click.option("--url", help="The server's URL.  [default: MODELBOX_URL, a profile's, http://127.0.0.1:1104]"),
+    click.option("--token", help="Bearer token.  [default: MODELBOX_TOKEN, the profile's]"),
+    click.option("--profile", help="Profile in ~/.config/modelbox-server/profiles.toml."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=60,
+        show_default=True,
+        help="Seconds to wait for an answer.",
+    ),
+]
+
+
+def _output(*forms: Form) -> Callable[..., Any]:
+    names = [form.value for form in forms or tuple(Form)]
+    return click.option(
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(names),
+        default=Form.TABLE.value,
+        show_default=True,
+        callback=lambda _, __, given: Form(given),
+        help="How to print.",
+    )
+
+
+def _complete_job(context: click.Context, _: click.Parameter, begin: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem
+
+    from server.commands.completion import job_ids
+
+    given = context.params
+    where = Where(given.get("url"), given.get("token"), given.get("profile"))
+    return [CompletionItem(job_id) for job_id in job_ids(where, begin)]
+
+
+_JOB = click.argument("job_id", metavar="JOB", shell_complete=_complete_job)
+_SORT = click.option("--sort", type=click.Choice(_SORTS), help="A minus sign: downwards.")
+
+
+@click.group()
+def job() -> None:
+    """Look at a server's jobs, and change them.
+
+    Which server: --url, or MODELBOX_URL, or a profile, or else the one on this machine.
+    """
+
+
+@job.command(name="list")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([word.value for word in JobStatus], case_sensitive=False),
+    help="Only jobs in this status; may be repeated.",
+)
+@click.option("--text", default="", help="Only jobs with this in their id or error.")
+@_SORT
+@_output()
+@_server
+def list_command(where: Where, statuses: tuple[str, ...], text: str, sort: str | None, form: Form) -> int:
+    """List jobs: their status, since when, their attempt, endpoints and error."""
+    from server.commands.jobs import list_jobs
+
+    end_with_reader()
+    words = [JobStatus(word) for word in statuses]
+    return with_client(where, lambda client: list_jobs(client, words, text, sort or "created", form))
+
+
+@job.command()
+@_JOB
+@_output()
+@_server
+def show(where: Where, job_id: str, form: Form) -> int:
+    """Show all that the server tells of JOB."""
+    from server.commands.jobs import show_job
+
+    end_with_reader()
+    return with_client(where, lambda client: show_job(client, job_id, form))
+
+
+@job.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--id", "job_id", help="The job's id.  [default: the file's job_id, or its name without suffix]")
+@click.option("--options", metavar="JSON", help="In place of the file's: restart, limits, stall_after.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until the flow is up.")
+@_server
+def create(where: Where, file: Path, job_id: str | None, options: str | None, no_wait: bool) -> int:
+    """Create a job from FILE: a graph in TOML or JSON, or the JSON body of a create request; - is stdin."""
+    import msgspec
+
+    from server.commands.change import create as run
+    from server.commands.flow_files import Unusable, read_flow
+
+    try:
+        flow = read_flow(file, job_id)
+        given = None if options is None else msgspec.json.decode(options, type=dict[str, Any])
+    except Unusable as error:
+        complain(str(error))
+        return Exit.UNUSABLE
+    except msgspec.MsgspecError as error:
+        raise click.BadParameter(f"no JSON object: {error}", param_hint="--options") from error
+    return with_client(where, lambda client: run(client, flow, given, wait=not no_wait))
+
+
+@job.command()
+@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=_complete_job)
+@click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
+@_server
+def delete(where: Where, job_ids: tuple[str, ...], no_wait: bool) -> int:
+    """Delete jobs, one after the other, and wait until their engines are gone."""
+    from server.commands.change import delete as run
+
+    return with_client(where, lambda client: run(client, job_ids, wait=not no_wait))
+
+
+@job.command()
+@click.option(
+    "-f",
+    "--file",
+    "paths",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="A flow, or a folder of flows (*.toml, *.json, create bodies); may be repeated.",
+)
+@click.option("--prune", is_flag=True, help="Delete the jobs created over REST that no file has.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--no-check", is_flag=True, help="Do not check graphs here first, such as when units are elsewhere.")
+@_output(Form.TABLE, Form.JSON, Form.YAML)
+@_server
+def apply(
+    where: Where, paths: tuple[Path, ...], prune: bool, dry_run: bool, yes: bool, no_check: bool, form: Form
+) -> int:
+    """Make the server's jobs those of files. Shows the plan first, and asks.
+
+    A job whose graph or options changed is replaced: deleted and created again, since a running job cannot be
+    changed. It stands still in between. Jobs that no file has are left alone, except with --prune. Graphs are
+    checked before anything is changed.
+    """
+    from server.commands.apply import Manner
+    from server.commands.apply import apply as run
+    from server.commands.flow_files import Unusable, read_all
+
+    try:
+        found = read_all(paths)
+    except Unusable as error:
+        complain(str(error))
+        return Exit.UNUSABLE
+    manner = Manner(prune=prune, dry_run=dry_run, yes=yes, check=not no_check, form=form)
+    return with_client(where, lambda client: run(client, found, manner))
+
+
+@job.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_output(Form.TABLE, Form.JSON)
+def validate(paths: tuple[Path, ...], form: Form) -> int:
+    """Say everything that is wrong with graphs in files and folders, without a server: as `flow check`.
+
+    Units are looked for on this machine. Exit code 1 when something is wrong, 2 when a file cannot be read.
+    """
+    from server.commands.checks import validate as run
+    from server.commands.flow_files import Unusable
+
+    end_with_reader()
+    try:
+        return run(paths, as_json=form is Form.JSON)
+    except Unusable as error:
+        complain(str(error))
+        return Exit.UNUSABLE
+
+
+@job.command()
+@_JOB
+@click.option("--newest", is_flag=True, help="The newest first.")
+@click.option("--limit", type=click.IntRange(1), help="So many at most.")
+@_output()
+@_server
+def history(where: Where, job_id: str, newest: bool, limit: int | None, form: Form) -> int:
+    """Show what happened to JOB, and to those that had its id before."""
+    from server.commands.events import history as run
+
+    end_with_reader()
+    return with_client(where, lambda client: run(client, job_id, newest_first=newest, limit=limit, form=form))
+
+
+@job.command()
+@click.argument("job_id", metavar="[JOB]", required=False, shell_complete=_complete_job)
+@click.option("--after", type=click.IntRange(0), help="From behind this position on; 0 is all.  [default: now]")
+@click.option("--type", "types", multiple=True, help="Only events of this type; may be repeated.")
+@click.option("--count", type=click.IntRange(1), help="End after so many.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    help="Seconds without the server after which to give up.  [default: never]",
+)
+@_output()
+@_server
+def watch(
+    where: Where,
+    job_id: str | None,
+    after: int | None,
+    types: tuple[str, ...],
+    count: int | None,
+    patience: float | None,
+    form: Form,
+) -> int:
+    """Show what happens to JOB, or to all jobs, as it happens.
+
+    Goes on over restarts of the server, and misses nothing. With -o json each event is a line.
+    """
+    from server.commands.events import watch as run
+
+    end_with_reader()
+    return with_client(
+        where,
+        lambda client: run(client, job_id, after=after, types=types, count=count, patience=patience, form=form),
+    )
+
+
+@job.command()
+@_SORT
+@click.option(
+    "-d",
+    "--interval",
+    type=click.FloatRange(0.1),
+    default=2,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option("-n", "--count", type=click.IntRange(1), help="End after so many looks.  [default: never]")
+@_output(Form.TABLE, Form.WIDE)
+@_server
+def top(where: Where, sort: str | None, interval: float, count: int | None, form: Form) -> int:
+    """Show the jobs again and again, those first that changed last, with counts by status."""
+    from server.commands.top import top as run
+
+    end_with_reader()
+    return with_client(
+        where, lambda client: run(client, sort=sort or "-changed", interval=interval, rounds=count, form=form)
+    )

@@ -1,0 +1,19 @@
+"""What a shell completes: job ids, asked of the server."""
+
+from server.commands.connect import Where
+
+SECONDS = 1.0
+MOST = 100
+
+
+def job_ids(where: Where, begin: str) -> list[str]:
+    """None when the server does not say at once."""
+    from server.client import NO_RETRIES, Client, ClientError, load_settings
+
+    try:
+        settings = load_settings(where.url, where.token, where.profile)
+        with Client(settings, timeout=SECONDS, retries=NO_RETRIES) as client:
+            page = client.job_page(text=begin, sort="job_id", fields=["job_id"], limit=MOST)
+    except ClientError:
+        return []
+    return [str(row.job_id) for row in page.jobs if str(row.job_id).startswith(begin)]

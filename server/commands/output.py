@@ -1,0 +1,65 @@
+"""The forms that `-o` offers."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+import click
+import msgspec
+
+
+class Form(StrEnum):
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+    @property
+    def is_for_people(self) -> bool:
+        return self in (Form.TABLE, Form.WIDE)
+
+
+def print_value(value: Any, form: Form) -> None:
+    """As one JSON or YAML document."""
+    if form is Form.JSON:
+        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+        return
+    click.echo(_yaml(value), nl=False)
+
+
+def print_item(value: Any, form: Form) -> None:
+    """One of a stream: a line of JSON, or a YAML document."""
+    if form is Form.JSON:
+        click.echo(msgspec.json.encode(value).decode())
+        return
+    click.echo(f"---\n{_yaml(value)}", nl=False)
+    sys.stdout.flush()
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    plain = msgspec.json.decode(msgspec.json.encode(value))
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def end_with_reader() -> None:
+    """`... | head` ends the program quietly. Not for commands that change something."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+@contextmanager
+def under_way(text: str) -> Iterator[None]:
+    """Shows on a terminal that something takes its time."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status(escape(text)):
+        yield

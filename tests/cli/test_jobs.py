@@ -1,0 +1,168 @@
+"""`job list|show|create|delete|history|validate|top`, against a real server."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.program import Shell
+from tests.installation import Installation, bad_flow, echo_flow, free_port
+
+
+def toml_of(flow: object) -> str:
+    graph = flow["graph"]["graphconf"]  # type: ignore[index]
+    return (
+        f"[graph]\nformat = 'graphviz'\ngraphconf = '''{graph if isinstance(graph, str) else ''.join(graph)}'''\n"
+    )
+
+
+def body_of(job_id: str, flow: object, **more: object) -> str:
+    return json.dumps({"job_id": job_id, "job_graph": flow, **more})
+
+
+def test_the_life_of_a_job(server: Installation, shell: Shell) -> None:
+    (shell.home / "life.toml").write_text(toml_of(echo_flow(server.flow_port, "/life")))
+    done = shell.run("job", "create", "life.toml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "life RUNNING\n", "")
+    listed = shell.run("job", "list", "--text", "life")
+    head, row = listed.stdout.splitlines()
+    assert head.split() == ["JOB", "STATUS", "CHANGED", "ATTEMPT", "ENDPOINTS", "ERROR"]
+    assert re.fullmatch(rf"life  RUNNING  \d+s +1 +http://127.0.0.1:{server.flow_port}/life", row)
+    shown = shell.run("job", "show", "life").stdout
+    assert re.search(r"^job_status +RUNNING$", shown, re.M)
+    assert re.search(rf"^endpoints +http://127.0.0.1:{server.flow_port}/life$", shown, re.M)
+    done = shell.run("job", "delete", "life")
+    assert (done.returncode, done.stdout) == (0, "life deleted\n")
+    told = [line.partition("Z  ")[2] for line in shell.run("job", "history", "life").stdout.strip().splitlines()]
+    assert told[0] == "created over REST"
+    assert told[-1] == "deleted"
+
+
+def test_forms_for_programs(shell: Shell) -> None:
+    shell.run("job", "create", "-", "--no-wait", text=body_of("forms", bad_flow()))
+    [row] = json.loads(shell.run("job", "list", "--text", "forms", "-o", "json").stdout)
+    assert row["job_id"] == "forms"
+    assert yaml.safe_load(shell.run("job", "list", "--text", "forms", "-o", "yaml").stdout)[0]["origin"] == "rest"
+    assert json.loads(shell.run("job", "show", "forms", "-o", "json").stdout)["job_id"] == "forms"
+    history = json.loads(shell.run("job", "history", "forms", "-o", "json", "--newest").stdout)
+    assert history[-1]["type"] == "job-created"
+    wide = shell.run("job", "list", "--text", "forms", "-o", "wide").stdout
+    assert row["graph_digest"][:12] in wide
+
+
+def test_a_graph_on_stdin_with_an_id_and_options(server: Installation, shell: Shell) -> None:
+    flow = toml_of(echo_flow(server.flow_port, "/stdin"))
+    done = shell.run("job", "create", "-", "--id", "piped", "--options", '{"stall_after": 9}', text=flow)
+    assert done.stdout == "piped RUNNING\n"
+    assert json.loads(shell.run("job", "show", "piped", "-o", "json").stdout)["options"] == {"stall_after": 9.0}
+
+
+def test_filters_and_order(server: Installation, shell: Shell) -> None:
+    for name in ("order-a", "order-b"):
+        shell.run("job", "create", "-", text=body_of(name, bad_flow()))
+    listed = shell.run("job", "list", "--text", "order-", "--sort", "-job_id", "--status", "failed").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["order-b", "order-a"]
+    assert "order-" not in shell.run("job", "list", "--text", "order-", "--status", "RUNNING").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["job", "show", "nobody"], 4, "no such job [MODELBOX_002]"),
+        (["job", "delete", "nobody"], 4, "nobody: request invalid, no such job [MODELBOX_002]"),
+        (["job", "history", "nobody"], 4, "no such job"),
+        (["job", "watch", "nobody"], 4, "no such job"),
+        (["job", "watch", "--after", "99999999"], 3, "behind the end of the log"),
+        (["job", "watch", "--type", "No Type", "--after", "0"], 3, "(at type) [MODELBOX_006]"),
+        (["job", "list", "--url", "nowhere"], 2, "is no URL of a server"),
+        (["job", "list", "--profile", "nobody"], 2, "there is no profile 'nobody'"),
+        (["job", "create", "nothing.toml"], 2, "nothing.toml: cannot be read"),
+        (["job", "create", "-"], 2, "no flow"),
+        (["job", "list", "-o", "xml"], 2, "'xml' is not one of"),
+        (["job", "show"], 2, "Missing argument 'JOB'"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_exit_code(
+    shell: Shell, arguments: list[str], code: int, message: str
+) -> None:
+    done = shell.run(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_the_server_refuses(shell: Shell) -> None:
+    body = body_of("refused", bad_flow())
+    refused = shell.run("job", "create", "-", text=body)
+    assert refused.returncode == 3
+    assert "no_such_unit" in refused.stderr
+    again = shell.run("job", "create", "-", text=body)
+    assert "job already exist [MODELBOX_005]" in again.stderr
+    limits = body_of("limited", bad_flow(), options={"limits": {"memory": 1}})
+    assert "(at options.limits)" in shell.run("job", "create", "-", text=limits).stderr
+
+
+def test_a_job_that_cannot_be_deleted_keeps_no_other(shell: Shell) -> None:
+    shell.run("job", "create", "-", "--no-wait", text=body_of("other", bad_flow()))
+    done = shell.run("job", "delete", "nobody", "other")
+    assert (done.returncode, done.stdout) == (4, "other deleted\n")
+
+
+def test_a_server_that_is_away(shell: Shell) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    done = shell.run("job", "list", "--url", away)
+    assert done.returncode == 5
+    assert f"{away} cannot be reached" in done.stderr
+    shell.environ["MODELBOX_URL"] = away
+    assert shell.run("job", "watch", "--patience", "0.1").returncode == 5
+
+
+def test_the_profile_says_which_server(server: Installation, shell: Shell) -> None:
+    del shell.environ["MODELBOX_URL"]
+    path = shell.home / "modelbox-server" / "profiles.toml"
+    path.parent.mkdir()
+    path.write_text(f"[here]\nurl = 'http://127.0.0.1:{server.port}'\n")
+    assert shell.run("job", "list", "--profile", "here").returncode == 0
+    shell.environ["MODELBOX_PROFILE"] = "here"
+    assert shell.run("job", "list").returncode == 0
+
+
+def test_texts_of_jobs_cannot_command_the_terminal(shell: Shell) -> None:
+    graph = 'digraph a { x[flowunit="\x1b[2J\x9b31m"]; y[flowunit=other]; x:out -> y:in }'
+    evil = {"graph": {"format": "graphviz", "graphconf": graph}}
+    assert shell.run("job", "create", "-", text=body_of("evil", evil)).returncode == 3
+    for arguments in (["list", "--text", "evil"], ["show", "evil"], ["history", "evil"]):
+        printed = shell.run("job", *arguments).stdout
+        assert "x1b[2J" in printed
+        assert "\x1b" not in printed
+        assert "\x9b" not in printed
+
+
+def test_validate_needs_no_server(shell: Shell, tmp_path: Path) -> None:
+    shell.environ["MODELBOX_URL"] = "http://127.0.0.1:1"
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "good.toml").write_text(toml_of(echo_flow(9000)))
+    (tmp_path / "flows" / "notes").write_text("no flow")
+    assert shell.run("job", "validate", "flows").stdout == "flows/good.toml: ok, 2 nodes, 1 edges\n"
+    (tmp_path / "flows" / "bad").write_text(body_of("bad", bad_flow()))
+    done = shell.run("job", "validate", "flows", "-o", "json")
+    assert done.returncode == 1
+    assert {report["file"]: report["ok"] for report in json.loads(done.stdout)} == {
+        "flows/bad": False,
+        "flows/good.toml": True,
+    }
+
+
+def test_top_in_a_pipe_is_plain_blocks(shell: Shell) -> None:
+    shell.run("job", "create", "-", "--no-wait", text=body_of("topmost", bad_flow()))
+    done = shell.run("job", "top", "-n", 2, "-d", 0.1)
+    blocks = done.stdout.strip().split("\n\n")
+    assert len(blocks) == 2
+    for block in blocks:
+        when, counts, head, first, *_ = block.splitlines()
+        assert re.fullmatch(r"\S+Z  position \d+", when)
+        assert re.search(r"\d+ (FAILED|PENDING|CREATEING)", counts)
+        assert head.startswith("JOB ")
+        assert first.startswith("topmost ")
