@@ -30,7 +30,7 @@ from server.engines.channel import Channel, Waiting
 from server.engines.children import Children, become_subreaper
 from server.engines.claims import AddressInUse, ClaimRefused, Claims
 from server.engines.identity import identity_of, is_alive
-from server.engines.logs.files import Attempt, LogFile, newest_file
+from server.engines.logs.files import Attempt
 from server.engines.logs.guard import LogGuard
 from server.engines.protocol import (
     Acknowledge,
@@ -178,8 +178,7 @@ class Host:
 
     def _guard_log(self, engine: EngineSpec | EngineHead) -> None:
         attempt = Attempt(engine.incarnation, engine.attempt)
-        first = LogFile(attempt, 1, self._run_dir.job_logs(engine.job_id))
-        self._log_guard.watch(engine.job_id, newest_file(first.folder, attempt) or first, engine.log_limits)
+        self._log_guard.watch(engine.job_id, self._run_dir.job_logs(engine.job_id), attempt, engine.log_limits)
 
     def _answer_claim(self, client: Channel, request: Claim) -> None:
         hit(Failpoint.HOST_BEFORE_CLAIM)

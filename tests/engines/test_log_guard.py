@@ -39,7 +39,7 @@ def look(guard: LogGuard, clock: Clock) -> None:
 def test_a_log_that_nobody_looks_after_is_cut_to_its_end(file: LogFile, writer: int) -> None:
     clock = Clock()
     guard = LogGuard(clock)
-    guard.watch("a", file, LIMITS)
+    guard.watch("a", file.folder, file.attempt, LIMITS)
     os.write(writer, b"x" * 10_000 + b"the end\n")
     look(guard, clock)
     assert file.path.stat().st_size == 10_008  # its engine is given time
@@ -54,20 +54,33 @@ def test_a_log_that_nobody_looks_after_is_cut_to_its_end(file: LogFile, writer: 
 def test_a_log_that_is_looked_after_is_left_alone(file: LogFile, writer: int) -> None:
     clock = Clock()
     guard = LogGuard(clock)
-    guard.watch("a", file, LIMITS)
+    guard.watch("a", file.folder, file.attempt, LIMITS)
     os.write(writer, b"x" * 10_000)
     look(guard, clock)
-    file.next.path.write_bytes(b"it goes on here")
-    for _ in range(3):
-        look(guard, clock)
+    os.truncate(file.path, 4000)
+    look(guard, clock)
+    os.write(writer, b"x" * 6_000)
+    look(guard, clock)
     assert file.path.stat().st_size == 10_000
+
+
+def test_an_old_file_that_grows_is_cut_too(file: LogFile, writer: int) -> None:
+    clock = Clock()
+    guard = LogGuard(clock)
+    guard.watch("a", file.folder, file.attempt, LIMITS)
+    file.next.path.write_bytes(b"it goes on here")
+    os.write(writer, b"x" * 10_000)
+    look(guard, clock)
+    look(guard, clock)
+    assert file.path.stat().st_size < 1_100
+    assert file.next.path.read_bytes() == b"it goes on here"
 
 
 def test_nothing_is_looked_at_before_it_is_due_or_when_there_is_nothing(file: LogFile, writer: int) -> None:
     clock = Clock()
     guard = LogGuard(clock)
     assert guard.seconds_left is None
-    guard.watch("a", file, LIMITS)
+    guard.watch("a", file.folder, file.attempt, LIMITS)
     assert guard.seconds_left == LOOK_SECONDS
     os.write(writer, b"x" * 10_000)
     for _ in range(10):
@@ -80,6 +93,6 @@ def test_nothing_is_looked_at_before_it_is_due_or_when_there_is_nothing(file: Lo
 def test_a_log_that_was_removed_is_no_error(file: LogFile) -> None:
     clock = Clock()
     guard = LogGuard(clock)
-    guard.watch("a", file, LIMITS)
+    guard.watch("a", file.folder, file.attempt, LIMITS)
     look(guard, clock)
     assert not file.path.exists()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import textwrap
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -190,3 +192,19 @@ async def test_a_print_does_not_fail_because_the_disk_is_full(driver: LocalDrive
     """
     await started(driver, noisy(code))
     wait_until((state_dir / "survived").exists, "the code went on")
+
+
+async def test_the_host_cuts_what_an_engine_that_is_stopped_cannot(driver: LocalDriver, state_dir: Path) -> None:
+    code = """
+        import subprocess, sys
+        flood = "import os, time\\nwhile True: os.write(1, b'x' * 20_000); time.sleep(0.005)"
+        subprocess.Popen([sys.executable, "-S", "-c", flood])
+    """
+    handle = await started(driver, noisy(code, LogLimits(file_bytes=64 * 1024, files=3)))
+    wait_until(lambda: size_of(state_dir) > 64 * 1024, "it floods")
+    os.kill(handle.identity.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: size_of(state_dir) > 1_000_000, "nobody looks after it")
+        wait_until(lambda: size_of(state_dir) < 500_000, "the host does", 15)
+    finally:
+        os.kill(handle.identity.pid, signal.SIGCONT)

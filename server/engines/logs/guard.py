@@ -4,10 +4,12 @@ library that floods its log, or that is stopped while a program of its floods it
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from server.engines.logs.files import LogFile, LogLimits, shorten
+from server.engines.logs.files import Attempt, LogFile, LogLimits, files_in, shorten
 
 LOOK_SECONDS = 2.0
 PATIENCE = 2
@@ -16,10 +18,15 @@ PATIENCE = 2
 
 @dataclass
 class _Watched:
-    file: LogFile
+    """An attempt's files; `changed` is when one was added or removed. `too_large`: at so many looks in a row."""
+
+    folder: Path
+    attempt: Attempt
     most: int
     keep: int
-    times_seen: int = 0
+    changed: int = -1
+    files: list[LogFile] = field(default_factory=list)
+    too_large: Counter[LogFile] = field(default_factory=Counter)
 
 
 class LogGuard:
@@ -28,11 +35,12 @@ class LogGuard:
         self._watched: dict[str, _Watched] = {}
         self._due = 0.0
 
-    def watch(self, job_id: str, file: LogFile, limits: LogLimits) -> None:
-        """`file`: the first of the job's newest attempt."""
+    def watch(self, job_id: str, folder: Path, attempt: Attempt, limits: LogLimits) -> None:
+        """In place of an earlier attempt of the same job."""
         if not self._watched:
             self._due = self._now() + LOOK_SECONDS
-        self._watched[job_id] = _Watched(file, limits.file_bytes * (limits.files + 1), limits.file_bytes)
+        most = limits.file_bytes * (limits.files + 1)
+        self._watched[job_id] = _Watched(folder, attempt, most, limits.file_bytes)
 
     def forget(self, job_id: str) -> None:
         self._watched.pop(job_id, None)
@@ -53,13 +61,17 @@ class LogGuard:
                 continue  # removed meanwhile, or the disk is broken
 
     def _check(self, watched: _Watched) -> None:
-        while watched.file.next.path.exists():
-            watched.file = watched.file.next
-            watched.times_seen = 0
-        size = watched.file.path.stat().st_size
-        watched.times_seen = watched.times_seen + 1 if size > watched.most else 0
-        if watched.times_seen >= PATIENCE:
-            _shorten(watched.file, watched.keep)
+        changed = watched.folder.stat().st_mtime_ns
+        if changed != watched.changed:
+            watched.changed, watched.files = changed, files_in(watched.folder, watched.attempt)
+            watched.too_large.clear()
+        for file in watched.files:
+            if file.path.stat().st_size <= watched.most:
+                watched.too_large.pop(file, None)
+                continue
+            watched.too_large[file] += 1
+            if watched.too_large[file] >= PATIENCE:
+                _shorten(file, watched.keep)
 
 
 def _shorten(file: LogFile, keep: int) -> None:

@@ -5,7 +5,7 @@ What they write is moved to where the log goes on, so that it is read there, and
 
 import os
 
-from server.engines.logs.files import LEFT_OUT
+from server.engines.logs.files import LEFT_OUT, LogFile
 from server.engines.tree import descendants_of
 
 MOVED = 1024 * 1024
@@ -13,8 +13,9 @@ MOVED = 1024 * 1024
 
 
 class Straggler:
-    def __init__(self, descriptor: int, most: int) -> None:
+    def __init__(self, file: LogFile, descriptor: int, most: int) -> None:
         """`most`: bytes that are moved at one look."""
+        self.file = file
         self.descriptor = descriptor
         self._own = os.fstat(descriptor).st_size
         self._most = min(most, MOVED)
@@ -30,6 +31,11 @@ class Straggler:
             piece += LEFT_OUT % (extra - len(piece))
         os.write(live, piece)
         return extra
+
+    def empty(self) -> None:
+        """What the engine itself wrote there is not kept. Raises: OSError."""
+        os.ftruncate(self.descriptor, 0)
+        self._own = 0
 
     def is_held(self, pid: int) -> bool:
         return is_inherited(pid, self.descriptor)

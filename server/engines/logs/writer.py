@@ -91,6 +91,8 @@ class EngineLog:
     def look(self) -> bool:
         """Does what is to be done now; returns whether much is being written. Raises: OSError."""
         grown = sum(straggler.forward(self._live) for straggler in self._stragglers)
+        if self._stragglers and not grown:
+            self._let_go()
         size = os.fstat(self._live).st_size
         grown += max(0, size - self._seen)
         if size < self._seen:
@@ -118,34 +120,44 @@ class EngineLog:
             if _is_same(number, old):
                 os.dup2(fresh, number)
         size = os.fstat(old).st_size
-        self._mark(size, now)
-        self._file = self._file.next
-        self._seen = self._marked = 0
-        self._marked_at = 0.0
+        with contextlib.suppress(OSError):
+            self._mark(size, now)
         if size > self._limits.file_bytes * self._limits.files:
             shorten(old, self._limits.file_bytes)
         if is_inherited(os.getpid(), old):
-            self._stragglers.append(Straggler(old, self._limits.file_bytes))
+            self._stragglers.append(Straggler(self._file, old, self._limits.file_bytes))
         else:
             os.close(old)
+        self._file = self._file.next
+        self._seen = self._marked = 0
+        self._marked_at = 0.0
         self._let_go()
         self._remove_old()
 
     def _let_go(self) -> None:
+        """Of files that nobody else holds any longer."""
         held = [straggler for straggler in self._stragglers if straggler.is_held(os.getpid())]
-        for straggler in self._stragglers:
-            if straggler not in held:
-                straggler.forward(self._live)
-                straggler.close()
+        gone = [straggler for straggler in self._stragglers if straggler not in held]
+        for straggler in gone:
+            straggler.forward(self._live)
+            straggler.close()
         self._stragglers = held
+        if gone:
+            self._remove_old()
 
     def _remove_old(self) -> None:
+        held = {straggler.file: straggler for straggler in self._stragglers}
         files = files_in(self._folder, self._file.attempt)
         room = self._limits.file_bytes * self._limits.files
         for kept, file in enumerate(reversed(files)):
             with contextlib.suppress(OSError):
                 room -= file.path.stat().st_size
-            if kept >= self._limits.files or (kept > 0 and room < 0):
+            if kept < self._limits.files and (kept == 0 or room >= 0):
+                continue
+            if file in held:
+                # without a name nobody could see how it grows
+                held[file].empty()
+            else:
                 file.remove()
 
 
