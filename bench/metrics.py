@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psutil
 
+from bench.load import requests_per_second
 from bench.report import print_report, summary
 from server.api.request_counts import RequestCounts
 from tests.installation import Installation, echo_flow, free_port
@@ -26,10 +27,32 @@ def main() -> None:
     jobs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     figures: dict[str, Any] = {"counting a request, µs": round(note_microseconds(), 2)}
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder) / "state") as server:
+        figures["a status request as a whole, µs of the API's processor time"] = round(
+            request_microseconds(server.start()), 1
+        )
+    with tempfile.TemporaryDirectory() as folder, Installation(Path(folder) / "state") as server:
         server.start()
         start_jobs(server, jobs)
         figures |= scrape_figures(server, jobs)
     print_report("metrics", figures)
+
+
+def request_microseconds(server: Installation) -> float:
+    server.create("one-job", echo_flow(server.flow_port))
+    before = requests_and_seconds(server)
+    requests_per_second(f"http://127.0.0.1:{server.port}{server.base}/one-job", 8)
+    time.sleep(PAUSE_SECONDS)
+    requests, seconds = (now - then for now, then in zip(requests_and_seconds(server), before, strict=True))
+    return seconds / requests * 1e6
+
+
+def requests_and_seconds(server: Installation) -> tuple[float, float]:
+    """How many status requests the API has answered, and what processor time it has taken: by its own account."""
+    text = server.http.get("/metrics").text
+    route = re.escape(f"{server.base}/{{job_id}}")
+    counted = re.findall(rf'^modelbox_api_requests_total{{.*route="{route}".*}} (\S+)$', text, re.M)
+    (seconds,) = re.findall(r'^modelbox_process_cpu_seconds_total{process="api"} (\S+)$', text, re.M)
+    return sum(map(float, counted)), float(seconds)
 
 
 def start_jobs(server: Installation, jobs: int) -> None:

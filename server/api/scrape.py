@@ -20,7 +20,7 @@ from server.metrics import of_jobs as j
 from server.metrics import of_server as s
 from server.metrics.family import Samples
 from server.metrics.fresh import FRESH_SECONDS, Fresh
-from server.metrics.processes import add_database_calls, add_follower, add_process
+from server.metrics.processes import add_database, add_follower, add_process
 from server.metrics.text import Parts, parts_of, text_of
 from server.store import Store
 from server.store.call_times import merged
@@ -99,7 +99,7 @@ class Scrape:
         add_follower(samples, PROCESS, "feed", self._from.feed.position, health.head)
         add_process(samples, PROCESS)
         calls = merged([self._from.store.call_times(), self._from.history.call_times()])
-        add_database_calls(samples, PROCESS, calls)
+        add_database(samples, PROCESS, self._from.store.waiting, calls)
 
     def _add_requests(self, samples: Samples) -> None:
         requests = self._from.requests

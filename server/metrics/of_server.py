@@ -41,6 +41,9 @@ DATABASE_SECONDS = Family(
     "Time of calls to the database by their kind: read, ask (one statement), write (a batch with its commit)",
     ("process", "call"),
 )
+DATABASE_WAITING = Family(
+    "modelbox_database_waiting_writes", Kind.GAUGE, "Commands and events that wait to be written", ("process",)
+)
 LOG_POSITION = Family("modelbox_log_position", Kind.GAUGE, "Of the event log's last event")
 FOLLOWER_POSITION = Family(
     "modelbox_follower_position",

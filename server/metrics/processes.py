@@ -20,7 +20,9 @@ def add_process(samples: Samples, name: str) -> None:
         samples.add(m.PROCESS_START, process.create_time(), labels)
 
 
-def add_database_calls(samples: Samples, process: str, times: Mapping[str, Durations]) -> None:
+def add_database(samples: Samples, process: str, waiting: int, times: Mapping[str, Durations]) -> None:
+    """`waiting`: how much waits to be written."""
+    samples.add(m.DATABASE_WAITING, waiting, {"process": process})
     for call, durations in times.items():
         samples.add_durations(m.DATABASE_SECONDS, durations, {"process": process, "call": call})
 

@@ -16,7 +16,7 @@ from server.jobs.ids import Epoch, JobId
 from server.metrics import of_jobs as j
 from server.metrics import of_server as s
 from server.metrics.family import Samples
-from server.metrics.processes import add_database_calls, add_follower, add_process
+from server.metrics.processes import add_database, add_follower, add_process
 from server.metrics.text import Parts, parts_of
 from server.runner.answers import Answer, Answers
 from server.runner.engines import Engine
@@ -114,7 +114,7 @@ class RunnerMetrics:
         for event_type, count in sorted(scene.events.items()):
             samples.add(s.EVENTS, count, {"type": event_type})
         add_follower(samples, PROCESS, "keeper", scene.position, scene.head)
-        add_database_calls(samples, PROCESS, self._store.call_times())
+        add_database(samples, PROCESS, self._store.waiting, self._store.call_times())
         add_process(samples, PROCESS)
         room, now = self._settings.max_nodes, monotonic()
         left_out = 0

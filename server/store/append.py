@@ -66,6 +66,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
     async def submit(self, submission: Submission) -> tuple[Appended, ...]:
         """Raises: JobError, StaleEpoch, VersionConflict, CannotStore, StoreUnavailable.
 

@@ -172,6 +172,11 @@ class Store:
         self._wake.send()
         return count
 
+    @property
+    def waiting(self) -> int:
+        """How many submissions wait for the writer."""
+        return self._writer.waiting
+
     def call_times(self) -> dict[str, Durations]:
         """How long calls to the database took so far, by their kind."""
         return together((self._writer.times, self._reader.times, self._head_reader.times))

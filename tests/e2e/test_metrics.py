@@ -100,6 +100,7 @@ def test_a_job_and_its_flow(installation: Installation) -> None:
     assert seen.get("modelbox_command_seconds_count", command="CreateJob") == 2
     for process in ("api", "runner"):
         assert seen.sum("modelbox_database_call_seconds_count", process=process) > 0
+        assert seen.get("modelbox_database_waiting_writes", process=process) == 0
         assert seen.get("modelbox_process_open_fds", process=process)
 
     path: Path = installation.state_dir / "run" / "metrics.sock"
