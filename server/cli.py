@@ -16,7 +16,6 @@ from server.cli_job import job
 from server.config import Config, load_config
 from server.errors import StartError
 from server.jobs.ids import Epoch
-from server.process import configure_logging, set_title
 
 if TYPE_CHECKING:
     from server.store import Store
@@ -275,6 +274,8 @@ def _told_in_one_line() -> Iterator[None]:
 
 
 def _config(given: dict[str, Any]) -> Config:
+    from server.process import configure_logging  # loads structlog, and rich with it
+
     conf = given.pop("conf", None)
     config = load_config(conf, {f"server.{name}": value for name, value in given.items()})
     configure_logging(config.server.log_level)
@@ -282,6 +283,8 @@ def _config(given: dict[str, Any]) -> Config:
 
 
 def _process_config(what: str, given: dict[str, Any]) -> Config:
+    from server.process import set_title
+
     config = _config(given)
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,6 +1,6 @@
 """What a shell completes: job ids, asked of the server."""
 
-from server.commands.connect import Where
+from server.commands.connect import Where, leave_out_httpx_commands
 
 SECONDS = 1.0
 MOST = 100
@@ -8,6 +8,7 @@ MOST = 100
 
 def job_ids(where: Where, begin: str) -> list[str]:
     """None when the server does not say at once."""
+    leave_out_httpx_commands()
     from server.client import NO_RETRIES, Client, ClientError, load_settings
 
     try:

@@ -26,7 +26,7 @@ class Where:
 
 def with_client(where: Where, use: "Callable[[Client], int]") -> int:
     """The exit code of `use`, or that of its ClientError, which is told on stderr."""
-    _leave_out_httpx_commands()
+    leave_out_httpx_commands()
     from server.client import Client, ClientError, load_settings
 
     try:
@@ -56,7 +56,7 @@ def complain(text: str) -> None:
     click.echo(f"modelbox-server: {printable(text)}", err=True)
 
 
-def _leave_out_httpx_commands() -> None:
+def leave_out_httpx_commands() -> None:
     """httpx imports a command line of its own when it can, and rich and pygments with it, which takes longer than
     all the rest of a short command."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
