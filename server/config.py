@@ -52,6 +52,7 @@ class AclSection(Section, frozen=True, kw_only=True):
 class JobsSection(Section, frozen=True, kw_only=True):
     create_wait: Seconds = 10.0
     delete_wait: Seconds = 15.0
+    examine_wait: Seconds = 15.0
     max: Attempts = 0
 
 

@@ -50,6 +50,7 @@ class Failpoint(StrEnum):
     API_BEFORE_SUBMIT = "api.before-submit"
     API_SUBMITTED = "api.submitted"
     API_BEFORE_ANSWER = "api.before-answer"
+    API_EXAMINE = "api.examine"
     SERVE_RUNNER_STARTED = "serve.runner-started"
     SERVE_STARTED = "serve.started"
     SERVE_CHILD_ENDED = "serve.child-ended"

@@ -21,6 +21,7 @@ from server.api.request_counts import CountingApp, RequestCounts
 from server.api.scrape import Scrape
 from server.api.view import JobsView
 from server.config import Config
+from server.flow.examine.confined import Examiner
 from server.jobs.errors import InternalError, InvalidCommand, JobError
 from server.store import StoreUnavailable
 from server.store.health import HealthProbe
@@ -62,13 +63,17 @@ class Errors(ErrorHandler):
                     headers,
                 )
             case SanicException(status_code=503):
-                return error_answer(503, InternalError.code, f"{InternalError.text}, {exception}")
+                return error_answer(
+                    503, InternalError.code, f"{InternalError.text}, {exception}", dict(exception.headers)
+                )
         log.error("request failed", path=getattr(request, "path", ""), exc_info=exception)
         return error_answer(500, InternalError.code, InternalError.text)
 
 
 def _longest_wait(config: Config) -> float:
-    return max(config.jobs.create_wait, config.jobs.delete_wait, MOST_SECONDS)
+    jobs = config.jobs
+    # an examination may wait for its turn as long as it may take
+    return max(jobs.create_wait, jobs.delete_wait, 2 * jobs.examine_wait, MOST_SECONDS)
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +89,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     requests: RequestCounts
     scrape: Scrape
     streams: set[object]
+    examiner: Examiner
 
 
 def build_app(config: Config, services: Services) -> Sanic[Any, Any]:

@@ -22,7 +22,11 @@ def parse_create(body: bytes, restart: RestartPolicy = DEFAULT_POLICY, limits: L
 
     Raises: InvalidCommand (006), NoJobId (003), InternalError (001), NoGraph (004), InvalidJobId (007).
     """
-    fields = _decode(body)
+    return command_of(fields_of(body), restart, limits)
+
+
+def command_of(fields: Any, restart: RestartPolicy = DEFAULT_POLICY, limits: Limits = NO_LIMITS) -> CreateJob:
+    """As parse_create, of a body that was decoded already."""
     if not isinstance(fields, dict) or "job_id" not in fields:
         raise NoJobId
     job_id = fields["job_id"]
@@ -44,7 +48,8 @@ def parse_create(body: bytes, restart: RestartPolicy = DEFAULT_POLICY, limits: L
     return CreateJob(job_id=JobId(job_id), graph=_graph(graph, graph_format), options=options)
 
 
-def _decode(body: bytes) -> Any:
+def fields_of(body: bytes) -> Any:
+    """The JSON value in `body`. Raises: InvalidCommand."""
     try:
         return msgspec.json.decode(body.removeprefix(_BOM))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

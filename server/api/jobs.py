@@ -7,6 +7,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from server.api.answers import answer, job_body
 from server.api.create_request import parse_create
 from server.api.endpoints import AboutJob
+from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
 from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.errors import InvalidCommand, InvalidGraph, NoSuchJob
@@ -14,6 +15,7 @@ from server.jobs.ids import JobId
 from server.jobs.words import Outcome
 
 BASE = "/v1/modelbox/job"
+VALIDATE = "validate"
 ALLOW = "GET, HEAD, PUT, POST, DELETE"
 
 
@@ -28,8 +30,13 @@ def blueprint() -> Blueprint:
 
 
 async def create(request: Request, rest: str = "") -> HTTPResponse:
-    """Path segments below the base are ignored, as ModelBox does."""
+    """Path segments below the base are ignored, as ModelBox does; but for POST .../validate."""
+    if request.method == "POST" and rest == VALIDATE:
+        return await validate(request)
+    only_try = wants_dry_run(request)
     command = parse_create(request.body, request.app.ctx.restart_policy, request.app.ctx.limits)
+    if only_try:
+        return await dry_run(request, command)
     wait = not _wants_async(request)
     job = await request.app.ctx.commands.create(command, _context(request), wait=wait)
     hit(Failpoint.API_BEFORE_ANSWER)
@@ -37,7 +44,7 @@ async def create(request: Request, rest: str = "") -> HTTPResponse:
     if not wait:
         return answer(202, job_body(job), headers | {"Preference-Applied": "respond-async"})
     if job.outcome is Outcome.FAILED:
-        raise InvalidGraph(job.error)
+        raise InvalidGraph(job.error, place_in_graph(job.error))
     return answer(201, headers=headers)
 
 

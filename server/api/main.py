@@ -26,6 +26,7 @@ from server.api.scrape import Scrape, Sources
 from server.api.view import JobsView
 from server.config import Config
 from server.errors import StartError
+from server.flow.examine.confined import Examiner
 from server.store import Store, StoreUnavailable, seen
 from server.store.follower import Follower
 from server.store.health import HealthProbe
@@ -112,6 +113,7 @@ async def serve(
     commands = JobCommands(store, follower, config.jobs)
     requests = RequestCounts(endpoint.word for endpoint in ENDPOINTS)
     streams: set[object] = set()
+    examiner = Examiner(config.state_dir, config.jobs.examine_wait)
     sources = Sources(
         store=store,
         follower=follower,
@@ -134,6 +136,7 @@ async def serve(
         requests=requests,
         scrape=Scrape(sources, config.metrics),
         streams=streams,
+        examiner=examiner,
     )
     app = build_app(config, services)
     tasks = [
@@ -147,6 +150,7 @@ async def serve(
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     feed.close()
     await _stop_server(server)
+    await examiner.close()
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from server.api.validation import CreateQuery
 from server.wire.bodies import CreateBody, JobBody, JobListBody
+from server.wire.validation import ValidateBody, Validation
 
 JOBS_TAG = "ModelBox's own"
 RESPOND_ASYNC = (
@@ -23,6 +25,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[int, tuple[str, Any]]
     errors: dict[int, str]
     body: Any = None
+    query: Any = None
+    tag: str = JOBS_TAG
 
 
 def _create(method: str, name: str) -> Described:
@@ -37,12 +41,16 @@ def _create(method: str, name: str) -> Described:
             " deleted."
         ),
         body=CreateBody,
+        query=CreateQuery,
         answers={
-            201: ("The flow is up. `Location` has the job's path.", None),
+            201: ("The flow is up. `Location` has the job's path. With `dry_run`: it would be.", Validation),
             202: ("On record, not up yet.", JobBody),
         },
         errors={
-            400: "The body is wrong (003, 004, 006, 007), the id is taken (005), the graph cannot be built (008).",
+            400: (
+                "The body is wrong (003, 004, 006, 007), the id is taken (005), the graph cannot be built (008);"
+                " with `dry_run`, `problems` has all that is wrong with the graph."
+            ),
             429: "There are as many jobs as the configuration allows (009).",
         },
     )
@@ -51,6 +59,22 @@ def _create(method: str, name: str) -> Described:
 DESCRIBED = (
     _create("PUT", "create_job"),
     _create("POST", "create_job_by_post"),
+    Described(
+        method="POST",
+        path="/v1/modelbox/job/validate",
+        name="validate_job",
+        text=(
+            "Says everything that is wrong with a job that is not there yet, and what looks like a mistake.\n\n"
+            "The body is that of a create; a `job_id` is not needed, and whether it is taken is not asked"
+            " (`dry_run` does). Nothing is changed and nothing is run; folders of units that the graph names are"
+            " read. A graph that takes too long or too much memory to examine is not valid. A check that cannot be"
+            " made while the graph is wrong otherwise is left out."
+        ),
+        body=ValidateBody,
+        answers={200: ("What there is to say of it.", Validation)},
+        errors={400: "The body is not JSON, or no object (006)."},
+        tag="jobs",
+    ),
     Described(
         method="GET",
         path="/v1/modelbox/job/{job_id}",

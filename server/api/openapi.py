@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from server.api.endpoint import Endpoint, JobPath
-from server.api.modelbox import DESCRIBED, JOBS_TAG, Described
+from server.api.modelbox import DESCRIBED, Described
 from server.jobs.events import EVENT_TYPES
 from server.wire.bodies import ErrorBody
 
@@ -18,14 +18,14 @@ ModelBox Server's API, as it is, and what an operator needs beyond it.
 
 Every answer of 400 and above has `error_code` and `error_msg`; `detail` names the field, the node of the graph and
 the line, where these are known. A query parameter that is unknown, malformed or given twice is a 400, except at
-ModelBox's own endpoints, which ignore queries as it does. HEAD is answered wherever GET is. Times are UTC, in RFC
-3339. While the database cannot be used, whatever needs it answers 503 with `Retry-After`.
+ModelBox's own endpoints, which ignore queries as it does, but for `dry_run`. HEAD is answered wherever GET is.
+Times are UTC, in RFC 3339. While the database cannot be used, whatever needs it answers 503 with `Retry-After`.
 """
 ERRORS = {
     400: "A parameter is unknown or malformed; `detail.field` names it.",
     404: "There never was a job of that id.",
     421: "The log is on another machine, which is named.",
-    503: "The database cannot be used now.",
+    503: "The database cannot be used now, or too much is being done already.",
 }
 
 
@@ -112,9 +112,12 @@ def _described(described: Described, schemas: _Schemas) -> Json:
         answers[str(status)] = {"description": text}
         if kind is not None:
             answers[str(status)]["content"] = {"application/json": {"schema": schemas.of(kind)}}
-    operation = _operation(described.name, described.text, JOBS_TAG)
-    if "{job_id}" in described.path:
-        operation["parameters"] = schemas.parameters(JobPath, "path")
+    operation = _operation(described.name, described.text, described.tag)
+    parameters = schemas.parameters(JobPath, "path") if "{job_id}" in described.path else []
+    if described.query is not None:
+        parameters += schemas.parameters(described.query, "query")
+    if parameters:
+        operation["parameters"] = parameters
     if described.body is not None:
         content = {"application/json": {"schema": schemas.of(described.body)}}
         operation["requestBody"] = {"required": True, "content": content}

@@ -10,6 +10,7 @@ from server.jobs.errors import Place
 from server.jobs.events import LastExit, Stall
 from server.jobs.options import JobOptions
 from server.jobs.words import JobStatus
+from server.wire.validation import Problem
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +19,9 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     error_code: Annotated[str, Meta(description="MODELBOX_001 to MODELBOX_009")]
     error_msg: str
     detail: Annotated[Place | UnsetType, Meta(description="where, if that is known")] = UNSET
+    problems: Annotated[
+        list[Problem] | UnsetType, Meta(description="all that is wrong with the graph, for `dry_run`")
+    ] = UNSET
 
 
 class CreateBody(msgspec.Struct, frozen=True, kw_only=True):

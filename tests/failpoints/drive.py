@@ -67,6 +67,11 @@ class Drive:
             answer = self._installation.create("bad", bad_flow())
             assert answer.status_code in (201, 202, 400, 503), f"{answer.status_code} {answer.text}"
         self.delete("bad")
+        with contextlib.suppress(*NOT_HEARD):
+            answer = self._installation.http.post(
+                f"{self._installation.base}/validate", json={"job_graph": bad_flow()}
+            )
+            assert answer.status_code == 200, answer.text
 
     def scrape(self) -> None:
         """Answers of the last second are given again, so that only one of several is sure to reach the runner."""
