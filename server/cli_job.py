@@ -10,6 +10,7 @@ from server.commands.connect import Where, complain, with_client
 from server.commands.exits import Exit
 from server.commands.output import Form, end_with_reader
 from server.jobs.words import JobStatus
+from server.wire.logs import Level
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -254,6 +255,38 @@ def watch(
         where,
         lambda client: run(client, job_id, after=after, types=types, count=count, patience=patience, form=form),
     )
+
+
+@job.command()
+@_JOB
+@click.option("--attempt", type=click.IntRange(1), help="Of this engine.  [default: the newest]")
+@click.option("--tail", type=click.IntRange(0), help="Only so many lines, the last.")
+@click.option("--since", help="Nothing older: a time in RFC 3339, or how long ago, such as 90s, 10m, 2h, 1d.")
+@click.option("--level", type=click.Choice([level.value for level in Level]), help="Nothing of less weight.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
+@_output()
+@_server
+def logs(
+    where: Where,
+    job_id: str,
+    attempt: int | None,
+    tail: int | None,
+    since: str | None,
+    level: str | None,
+    follow: bool,
+    form: Form,
+) -> int:
+    """Show what JOB's engine printed and logged.
+
+    With --follow it goes on over restarts of engine and server, and misses nothing. With -o json each line is an
+    object.
+    """
+    from server.commands.logs import Wish
+    from server.commands.logs import logs as run
+
+    end_with_reader()
+    wish = Wish(job_id, attempt, tail, since, level, follow)
+    return with_client(where, lambda client: run(client, wish, form))
 
 
 @job.command()

@@ -15,8 +15,8 @@ from server.api.log_places import LogPlaces, Wish
 from server.api.log_stream import LogLines, LogText, Reading
 from server.api.parameters import InvalidParameter
 from server.engines.logs.files import Attempt, parse_place
-from server.engines.logs.lines import Level
 from server.engines.logs.reader import Wanted
+from server.wire.logs import Level
 
 MOST_TAIL = 100_000
 _AGO = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)")

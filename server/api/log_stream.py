@@ -17,8 +17,9 @@ from server.api.endpoint import OtherBody
 from server.api.log_places import LogPlace
 from server.api.stream import MOST_STREAMS, RECONNECT_SECONDS
 from server.engines.logs.files import parse_place
-from server.engines.logs.reader import LogEntry, LogReader, Place, Wanted
+from server.engines.logs.reader import LogReader, Place, Wanted
 from server.jobs.errors import InternalError
+from server.wire.logs import LogEntry
 
 READERS = 2
 """Threads: however many read logs, others get their turn."""

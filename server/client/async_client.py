@@ -11,14 +11,15 @@ import httpx
 from server.client import calls, connection
 from server.client.calls import Call, Graph
 from server.client.errors import ClientError, unreachable
-from server.client.following import Following, Told, Wish
 from server.client.retries import Retries
 from server.client.settings import Settings, load_settings
+from server.client.streams import EventStream, LogStream, Stream, Told
 from server.jobs.words import JobStatus
 from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import Entry
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
+from server.wire.logs import Level, LogEntry
 
 T = TypeVar("T")
 
@@ -155,28 +156,61 @@ class AsyncClient:
         Raises: NoSuchJob, ApiError (the position is of another log), Unreachable after `patience` seconds without
         a connection.
         """
-        following = Following(Wish(job_id=job_id, after=after, types=types, patience=patience, told=told))
+        stream = EventStream(job_id, after, types, patience, told)
+        async with aclosing(self._items(stream)) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def logs(
+        self,
+        job_id: str,
+        *,
+        attempt: int | None = None,
+        tail: int | None = None,
+        since: str | None = None,
+        level: Level | str | None = None,
+        follow: bool = False,
+        patience: float | None = None,
+        told: Told = _untold,
+    ) -> AsyncIterator[LogEntry]:
+        """As that of the other client."""
+        stream = LogStream(
+            job_id,
+            attempt=attempt,
+            tail=tail,
+            since=since,
+            level=level,
+            follow=follow,
+            patience=patience,
+            told=told,
+        )
+        async with aclosing(self._items(stream)) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def _items(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
         while True:
             failure: ClientError | None = None
             try:
-                async with aclosing(self._entries(following)) as entries:
-                    async for entry in entries:
-                        yield entry
+                async with aclosing(self._of_connection(stream)) as items:
+                    async for item in items:
+                        yield item
             except ClientError as error:
                 failure = error
-            await asyncio.sleep(following.delay_after(failure))
+            if failure is None and stream.is_over:
+                return
+            await asyncio.sleep(stream.delay_after(failure))
 
-    async def _entries(self, following: Following) -> AsyncGenerator[Entry, None]:
-        """Those of one connection."""
+    async def _of_connection(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
         try:
-            response = await self._http.send(following.request(self._http), stream=True)
+            response = await self._http.send(stream.request(self._http), stream=True)
             try:
                 if response.is_error:
                     await response.aread()
-                following.opened(response)
+                stream.opened(response)
                 async for received in response.aiter_bytes():
-                    for entry in following.entries_in(received):
-                        yield entry
+                    for item in stream.items_in(received):
+                        yield item
             finally:
                 await response.aclose()
         except httpx.RequestError as error:

@@ -142,6 +142,10 @@ def events_path(job_id: str | None) -> str:
     return f"{API}/events" if job_id is None else f"{_job(job_id)}/events"
 
 
+def log_path(job_id: str) -> str:
+    return f"{_job(job_id)}/log"
+
+
 def _job(job_id: str) -> str:
     return f"{API}/job/{quote(job_id, safe='')}"
 

@@ -10,14 +10,15 @@ import httpx
 from server.client import calls, connection
 from server.client.calls import Call, Graph
 from server.client.errors import ClientError, unreachable
-from server.client.following import Following, Told, Wish
 from server.client.retries import Retries
 from server.client.settings import Settings, load_settings
+from server.client.streams import EventStream, LogStream, Stream, Told
 from server.jobs.words import JobStatus
 from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import Entry
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
+from server.wire.logs import Level, LogEntry
 
 T = TypeVar("T")
 
@@ -152,25 +153,58 @@ class Client:
         Raises: NoSuchJob, ApiError (the position is of another log), Unreachable after `patience` seconds without
         a connection.
         """
-        following = Following(Wish(job_id=job_id, after=after, types=types, patience=patience, told=told))
+        yield from self._items(EventStream(job_id, after, types, patience, told))
+
+    def logs(
+        self,
+        job_id: str,
+        *,
+        attempt: int | None = None,
+        tail: int | None = None,
+        since: str | None = None,
+        level: Level | str | None = None,
+        follow: bool = False,
+        patience: float | None = None,
+        told: Told = _untold,
+    ) -> Iterator[LogEntry]:
+        """The lines of a job's log, of its newest attempt if none is given. With `follow` what is written from now
+        on too, of later attempts as well, each line once, over as many connections as it takes.
+
+        `tail`: only so many lines, the last; `since`: a time in RFC 3339, or how long ago, such as 90s, 10m, 2h.
+        Raises: NoSuchJob, ApiError, Unreachable after `patience` seconds without a connection.
+        """
+        stream = LogStream(
+            job_id,
+            attempt=attempt,
+            tail=tail,
+            since=since,
+            level=level,
+            follow=follow,
+            patience=patience,
+            told=told,
+        )
+        yield from self._items(stream)
+
+    def _items(self, stream: Stream[T]) -> Iterator[T]:
         while True:
             failure: ClientError | None = None
             try:
-                yield from self._entries(following)
+                yield from self._of_connection(stream)
             except ClientError as error:
                 failure = error
-            time.sleep(following.delay_after(failure))
+            if failure is None and stream.is_over:
+                return
+            time.sleep(stream.delay_after(failure))
 
-    def _entries(self, following: Following) -> Iterator[Entry]:
-        """Those of one connection."""
+    def _of_connection(self, stream: Stream[T]) -> Iterator[T]:
         try:
-            response = self._http.send(following.request(self._http), stream=True)
+            response = self._http.send(stream.request(self._http), stream=True)
             try:
                 if response.is_error:
                     response.read()
-                following.opened(response)
+                stream.opened(response)
                 for received in response.iter_bytes():
-                    yield from following.entries_in(received)
+                    yield from stream.items_in(received)
             finally:
                 response.close()
         except httpx.RequestError as error:

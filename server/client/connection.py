@@ -47,5 +47,5 @@ def _longer(timeout: httpx.Timeout, seconds: float) -> httpx.Timeout:
     return timeout if timeout.read is None else with_read(timeout, timeout.read + seconds)
 
 
-def with_read(timeout: httpx.Timeout, seconds: float) -> httpx.Timeout:
+def with_read(timeout: httpx.Timeout, seconds: float | None) -> httpx.Timeout:
     return httpx.Timeout(connect=timeout.connect, read=seconds, write=timeout.write, pool=timeout.pool)

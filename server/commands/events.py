@@ -1,14 +1,13 @@
 """`job history` and `job watch`."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from server.commands.connect import complain
+from server.commands.connection_line import connection_shown
 from server.commands.output import Form, print_item, print_value
 from server.commands.text import at, has_colours, printable
 
@@ -52,7 +51,7 @@ def watch(
     patience: float | None,
     form: Form,
 ) -> int:
-    with _connection_shown() as told:
+    with connection_shown() as told:
         entries = client.watch(job_id, after=after, types=types, patience=patience, told=told)
         for entry in islice(entries, count):
             if form.is_for_people:
@@ -73,32 +72,3 @@ def print_entry(entry: "Entry", form: Form, *, with_job: bool) -> None:
     why = printable(entry.why)
     parts.append(click.style(why, fg=colour) if colours and colour else why)
     click.echo("  ".join(parts), color=colours)
-
-
-@contextmanager
-def _connection_shown() -> Iterator[Callable[[str | None], None]]:
-    """Gives who is to be told of the connection: on a terminal a line at the foot, in a pipe lines on stderr when
-    it is lost and when it is there again."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        yield _Lines().told
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(stderr=True)
-    with console.status("connecting") as status:
-        yield lambda reason: status.update(
-            "watching; Ctrl-C ends it" if reason is None else f"[red]{escape(printable(reason))}[/]; trying again"
-        )
-
-
-class _Lines:
-    def __init__(self) -> None:
-        self._is_lost = False
-
-    def told(self, reason: str | None) -> None:
-        if reason is not None and not self._is_lost:
-            complain(f"{reason}; trying again")
-        elif reason is None and self._is_lost:
-            complain("connected again")
-        self._is_lost = reason is not None

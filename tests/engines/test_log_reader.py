@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from server.engines.logs.files import Attempt, LogFile, mark, parse_place
-from server.engines.logs.lines import CUT, MOST_BYTES, Level, Parser, Splitter
+from server.engines.logs.lines import CUT, MOST_BYTES, Parser, Splitter
 from server.engines.logs.reader import MISSING, PIECE_BYTES, LogReader, Place, Wanted
 from server.flow.log_lines import log_line
+from server.wire.logs import Level
 
 ONE = Attempt(1, 1)
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from server.flow.log_lines import ENTRY
+from server.wire.logs import Level
 
 MOST_BYTES = 16 * 1024
 """Of a line that are shown."""
@@ -15,17 +15,6 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACEBACK = "Traceback (most recent call last):"
 _CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
-
-
-class Level(StrEnum):
-    """How much an entry matters: from debug over info, notice, warn and error to fatal."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    NOTICE = "notice"
-    WARN = "warn"
-    ERROR = "error"
-    FATAL = "fatal"
 
 
 WEIGHT = {level: weight for weight, level in enumerate(Level)}

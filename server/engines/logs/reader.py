@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from server.engines.logs.files import Attempt, LogFile, Times, files_in
-from server.engines.logs.lines import WEIGHT, Level, Line, Parser, Raw, Splitter, as_time
+from server.engines.logs.lines import WEIGHT, Line, Parser, Raw, Splitter, as_time
+from server.wire.logs import Level, LogEntry
 
 PIECE_BYTES = 64 * 1024
 SETTLE_SECONDS = 0.2
@@ -19,18 +20,6 @@ MISSING = "[what stood here has been removed]"
 
 Place = tuple[LogFile, int]
 """A file and an offset in it at which a line begins."""
-
-
-class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a log. `place`: to go on behind it."""
-
-    place: str
-    incarnation: int
-    attempt: int
-    time: datetime | None
-    level: Level | None
-    node: str | None
-    text: str
 
 
 @dataclass(frozen=True)
