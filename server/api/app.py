@@ -14,9 +14,10 @@ from server.api.answers import error_answer, job_error_answer
 from server.api.commands import JobCommands
 from server.api.events import MOST_SECONDS
 from server.api.feed import Feed
+from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
 from server.api.log_places import LogPlaces
-from server.api.log_stream import READERS
+from server.api.log_stream import READERS, Pacer
 from server.api.request_counts import CountingApp, RequestCounts
 from server.api.scrape import Scrape
 from server.api.view import JobsView
@@ -90,6 +91,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     scrape: Scrape
     streams: set[object]
     examiner: Examiner
+    graphs: JobGraphs
 
 
 def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
@@ -109,6 +111,7 @@ def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
     app.ctx.limits = config.engine.limits
     app.ctx.about_job = endpoints.about_job()
     app.ctx.log_threads = ThreadPoolExecutor(READERS, "log-reader")
+    app.ctx.log_pacer = Pacer()
     app.ctx.descriptions = endpoints.descriptions()
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)

@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -88,10 +89,13 @@ class LogAnswer(OtherBody):
     async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
         """Never more than one in memory."""
         threads: ThreadPoolExecutor = request.app.ctx.log_threads
-        reader = await self._started(threads)
+        pacer: Pacer = request.app.ctx.log_pacer
+        with pacer.reading():
+            reader = await self._started(threads, pacer)
         pause, longest = LOOK_SECONDS
         while not request.app.ctx.feed.closed:
-            piece = await _in(threads, reader.read)
+            with pacer.reading():
+                piece = await pacer.run(threads, reader.read)
             if piece.data:
                 yield piece.data
                 pause = LOOK_SECONDS[0]
@@ -102,7 +106,7 @@ class LogAnswer(OtherBody):
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, longest)
 
-    async def _started(self, threads: ThreadPoolExecutor) -> LogReader:
+    async def _started(self, threads: ThreadPoolExecutor, pacer: "Pacer") -> LogReader:
         reading = self._reading
         reader = reading.reader()
         if reading.after is not None:
@@ -115,21 +119,23 @@ class LogAnswer(OtherBody):
             await _in(threads, lambda: reader.go_to_tail(reading.tail or 0))
             return reader
         for factor in TAIL_FACTORS:
-            places = await self._last_places(threads, reading.tail, factor)
+            places = await self._last_places(threads, pacer, reading.tail, factor)
             if len(places) == reading.tail:
                 break
         if places:
             await _in(threads, lambda: reader.resume(places[0]))
         return reader
 
-    async def _last_places(self, threads: ThreadPoolExecutor, tail: int, factor: int) -> deque[Place]:
+    async def _last_places(
+        self, threads: ThreadPoolExecutor, pacer: "Pacer", tail: int, factor: int
+    ) -> deque[Place]:
         """Of the last `tail` lines that are wanted among the last `factor` times as many, or among all for 0."""
         places: deque[Place] = deque(maxlen=tail)
         scout = self._reading.scout()
         await _in(threads, scout.start)
         if factor:
             await _in(threads, lambda: scout.go_to_tail(tail * factor))
-        while await _in(threads, lambda: scout.note_places(places)):
+        while await pacer.run(threads, lambda: scout.note_places(places)):
             pass
         return places
 
@@ -156,6 +162,33 @@ class LogLines(LogAnswer):
     media_type = "application/x-ndjson"
     content_type = "application/x-ndjson"
     schema: ClassVar[dict[str, Any]] = _schema_of_entry()
+
+
+class Pacer:
+    """Has those who read logs leave half of the interpreter, together, to whoever asks for something else."""
+
+    def __init__(self) -> None:
+        self._readers = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+
+    async def run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        result, seconds = await _in(threads, lambda: _timed(work))
+        await asyncio.sleep(seconds * 2 * self._readers)
+        return result
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    """With the seconds of processor time that it took."""
+    begun = time.thread_time()
+    result = work()
+    return result, time.thread_time() - begun
 
 
 async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:

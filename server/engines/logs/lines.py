@@ -1,8 +1,9 @@
 """From the bytes of a log to lines that anybody can be shown."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from server.flow.log_lines import ENTRY
 from server.wire.logs import Level
@@ -20,8 +21,7 @@ _CHAINED = ("During handling of the above exception", "The above exception was t
 WEIGHT = {level: weight for weight, level in enumerate(Level)}
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True, gc=False):
     """A line as it was written, where it begins in its file, and where one has to go on behind it."""
 
     offset: int
@@ -99,8 +99,7 @@ class Splitter:
             self._begun, self._skips = b"", True
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """`time`, `level` and `node` of a printed line are None where nothing tells; a line that belongs to the entry
     before it has those of the entry."""
 
