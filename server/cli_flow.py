@@ -96,13 +96,21 @@ def check(graphs: tuple[Path, ...], args: dict[str, str], output_format: str) ->
 @flow.command()
 @_GRAPH
 @_ARGS
-@click.option("--dot", is_flag=True, help="Print DOT for a picture: ... --dot | dot -Tsvg")
-def show(graph: Path, args: dict[str, str], dot: bool) -> int:
+@click.option("--dot", is_flag=True, help="The same as -o dot.")
+@click.option(
+    "-o",
+    "--output-format",
+    type=click.Choice(["text", "dot", "svg"]),
+    default="text",
+    help="As text, as DOT for other programs, or as a picture: ... -o svg > graph.svg",
+)
+def show(graph: Path, args: dict[str, str], dot: bool, output_format: str) -> int:
     """Show the nodes of GRAPH: units, ports, batch and queue sizes, where inputs are matched."""
+    from server.flow.commands.show import Form
     from server.flow.commands.show import show as run
 
     _end_with_reader()
-    return run(graph, args, as_dot=dot)
+    return run(graph, args, Form.DOT if dot else Form(output_format))
 
 
 @flow.command()

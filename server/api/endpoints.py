@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sanic import Sanic
 
-from server.api import describe, events, health, job_list, job_log, metrics
+from server.api import describe, events, health, job_graph, job_list, job_log, metrics
 from server.api.describe import Descriptions, program_version
 from server.api.docs_page import page
 from server.api.endpoint import Endpoint, Handler
@@ -15,6 +15,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *job_list.ENDPOINTS,
     *events.ENDPOINTS,
     *job_log.ENDPOINTS,
+    *job_graph.ENDPOINTS,
     *health.ENDPOINTS,
     *metrics.ENDPOINTS,
     *describe.ENDPOINTS,

@@ -18,6 +18,7 @@ from server.api.app import Services, build_app
 from server.api.commands import JobCommands
 from server.api.endpoints import ENDPOINTS
 from server.api.feed import Feed
+from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
 from server.api.listener import BACKLOG
 from server.api.log_places import LogPlaces
@@ -137,6 +138,7 @@ async def serve(
         scrape=Scrape(sources, config.metrics),
         streams=streams,
         examiner=examiner,
+        graphs=JobGraphs(store, follower),
     )
     app = build_app(config, services)
     tasks = [

@@ -1,19 +1,29 @@
-"""`flow show`: a compiled graph as text or as a picture's DOT."""
+"""`flow show`: a compiled graph as text, as DOT, or as a picture."""
 
 import sys
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from server.flow.commands.built import built
 from server.flow.commands.graph_file import read_graph_file
 from server.flow.description import ConditionType, OutputType, UnitDescription
+from server.flow.picture.arrange import TooLarge
+from server.flow.picture.sketch import sketch_of_plan
+from server.flow.picture.svg import draw
 from server.flow.plan import NodeKind, Plan, PlanNode
 from server.flow.run.sizes import batch_size, external_capacity, queue_size
 from server.flow.status import FlowError
 
 
-def show(path: Path, args: Mapping[str, str], *, as_dot: bool) -> int:
+class Form(StrEnum):
+    TEXT = "text"
+    DOT = "dot"
+    SVG = "svg"
+
+
+def show(path: Path, args: Mapping[str, str], form: Form) -> int:
     """Prints the graph, with `args` for what it declares under `[args]`.
 
     Returns: 0, or 2 when it cannot be built.
@@ -26,7 +36,18 @@ def show(path: Path, args: Mapping[str, str], *, as_dot: bool) -> int:
     plan = built(file, args, partial(print, file=sys.stderr))
     if plan is None:
         return 2
-    print("\n".join(dot_lines(plan) if as_dot else text_lines(plan)))
+    if form is Form.SVG:
+        return _show_picture(path, plan)
+    print("\n".join(dot_lines(plan) if form is Form.DOT else text_lines(plan)))
+    return 0
+
+
+def _show_picture(path: Path, plan: Plan) -> int:
+    try:
+        print(draw(sketch_of_plan(plan)), end="")
+    except TooLarge:
+        print(f"{path}: the graph is too large for a picture; --dot shows it to other programs", file=sys.stderr)
+        return 2
     return 0
 
 

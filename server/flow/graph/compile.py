@@ -78,6 +78,16 @@ def examine_graph(
     return Examination(plan, findings.problems)
 
 
+def read_graph(source: str, format: str = "auto") -> DotGraph:
+    """The DOT of a graph file's text, whether or not its units are there. Raises: FlowError."""
+    return read_dot(dot_text(source, format))
+
+
+def dot_text(source: str, format: str = "auto") -> str:
+    """The DOT text in a graph file's text, or in the file that it names. Raises: FlowError."""
+    return _dot_text(load_settings(source, format))
+
+
 def check_settings(settings: Mapping[str, str]) -> None:
     """What ModelBox refuses in `init`, before it builds anything (spec 1.5). Raises: FlowError."""
     _check_settings(settings)

@@ -138,3 +138,11 @@ def test_units_of_a_folder_that_is_not_there(tmp_path: Path) -> None:
     done = flow("units", "--dir", tmp_path / "nowhere")
     assert done.returncode == 2
     assert "there is no such folder" in done.stderr
+
+
+def test_show_draws_a_picture(tmp_path: Path) -> None:
+    done = flow("show", json_graph(tmp_path, ECHO_DOT, 8080), "-o", "svg")
+    assert done.returncode == 0
+    assert done.stdout.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert done.stdout.endswith("</svg>\n")
+    assert "httpserver_sync_receive" in done.stdout

@@ -1,0 +1,151 @@
+"""`GET /v1/modelbox/job/ID/graph`: a job's graph as it was sent, compiled, and as a picture of how it stands."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+from sanic import HTTPResponse, Request
+
+from server.api.answers import answer
+from server.api.endpoint import JOB, Endpoint, JobPath, OtherBody
+from server.api.validation import examined, place_in_graph
+from server.flow.examine.confined import Examiner
+from server.flow.examine.places import spot_of
+from server.flow.examine.task import Outcome, Task, View
+from server.flow.picture.svg import STYLE_SOURCE, Mark, Marks, NodeState
+from server.jobs.commands import Graph
+from server.jobs.errors import InvalidGraph, NoSuchJob
+from server.jobs.ids import JobId
+from server.jobs.state import Job
+from server.jobs.words import JobStatus
+from server.store import Store
+from server.store.follower import Follower
+
+SVG_POLICY = f"default-src 'none'; frame-ancestors 'none'; style-src {STYLE_SOURCE}"
+
+
+class GraphFormat(StrEnum):
+    SOURCE = "source"
+    PLAN = "plan"
+    DOT = "dot"
+    SVG = "svg"
+
+
+class GraphQuery(msgspec.Struct, frozen=True, kw_only=True):
+    format: Annotated[
+        GraphFormat,
+        Meta(
+            description="source: as it was sent; plan: as it was compiled, in JSON; dot: with units and ports, for"
+            " Graphviz; svg: a picture that shows how its nodes stand"
+        ),
+    ] = GraphFormat.SOURCE
+
+
+class GraphText(OtherBody):
+    schema: ClassVar[dict[str, Any]] = {"type": "string"}
+    policy: ClassVar[str] = ""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    async def send(self, request: Request) -> HTTPResponse:
+        headers = {"Content-Security-Policy": self.policy} if self.policy else None
+        is_text = self.media_type != "application/json"
+        kind = f"{self.media_type}; charset=utf-8" if is_text else self.media_type
+        return answer(200, self._text.encode(errors="replace"), headers, kind)
+
+
+class GraphJson(GraphText):
+    """A graph in JSON, or a plan."""
+
+    media_type = "application/json"
+    schema: ClassVar[dict[str, Any]] = {}
+
+
+class GraphToml(GraphText):
+    """A graph in TOML."""
+
+    media_type = "application/toml"
+
+
+class GraphDot(GraphText):
+    """DOT."""
+
+    media_type = "text/vnd.graphviz"
+
+
+class GraphSvg(GraphText):
+    """A picture."""
+
+    media_type = "image/svg+xml"
+    policy = SVG_POLICY
+
+
+class JobGraphs:
+    """The graphs of the jobs that there are."""
+
+    def __init__(self, store: Store, follower: Follower) -> None:
+        self._store = store
+        self._follower = follower
+
+    async def find(self, job_id: JobId) -> tuple[Job, Graph]:
+        """Raises: NoSuchJob, StoreUnavailable."""
+        if not self._follower.is_current():
+            await self._follower.catch_up()
+        job = self._follower.jobs.get(job_id)
+        graph = None if job is None else await self._store.graph(job.graph_digest)
+        if job is None or graph is None:
+            raise NoSuchJob
+        return job, graph
+
+
+async def job_graph(
+    request: Request, path: JobPath, query: GraphQuery
+) -> GraphJson | GraphToml | GraphDot | GraphSvg:
+    """A job's graph: its source, its plan, its DOT, or a picture.
+
+    The picture shows the nodes that the job's error names, all nodes that are wrong in a graph that could not be
+    built, and those that stall. Of a graph that cannot be built there is no plan, which is a 400 MODELBOX_008;
+    its DOT, and the picture, are then as it was sent. So is the 400 for what cannot be read as DOT at all, or
+    is too large for a picture.
+    """
+    job, graph = await request.app.ctx.graphs.find(path.job_id)
+    if query.format is GraphFormat.SOURCE:
+        return GraphJson(graph.source) if graph.format == "json" else GraphToml(graph.source)
+    if query.format is GraphFormat.PLAN and graph.plan is not None:
+        return GraphJson(graph.plan)
+    examiner: Examiner = request.app.ctx.examiner
+    view = View(query.format.value)
+    task = Task(source=graph.source, format=graph.format, plan=graph.plan, view=view, marks=marks_of(job))
+    text = _shown(await examined(examiner, task))
+    match view:
+        case View.PLAN:
+            return GraphJson(text)
+        case View.DOT:
+            return GraphDot(text)
+        case View.SVG:
+            return GraphSvg(text)
+
+
+def marks_of(job: Job) -> Marks:
+    """How the nodes of a job stand, as far as its state tells."""
+    nodes: dict[str, Mark] = {}
+    if job.stalled is not None:
+        nodes = {each.node: Mark(NodeState.STALLED, each.reason) for each in job.stalled.nodes}
+    named = spot_of(job.error).node
+    if named:
+        nodes[named] = Mark(NodeState.ERROR, job.error)
+    state = NodeState.OK if job.status is JobStatus.RUNNING else NodeState.IDLE
+    return Marks(title=job.job_id, status=job.status, state=state, nodes=nodes, message=job.error)
+
+
+def _shown(outcome: Outcome) -> str:
+    """Raises: InvalidGraph."""
+    if outcome.shown is None:
+        message = outcome.verdict.findings[0].message if outcome.verdict.findings else "it cannot be shown"
+        raise InvalidGraph(message, place_in_graph(message))
+    return outcome.shown
+
+
+ENDPOINTS = (Endpoint(method="GET", path=f"{JOB}graph", handler=job_graph, tag="jobs", errors=(404, 503)),)
