@@ -165,7 +165,7 @@ def delete(where: Where, job_ids: tuple[str, ...], no_wait: bool) -> int:
 @click.option("--prune", is_flag=True, help="Delete the jobs created over REST that no file has.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--no-check", is_flag=True, help="Do not check graphs here first, such as when units are elsewhere.")
+@click.option("--no-check", is_flag=True, help="Do not have the server check them first.")
 @_output(Form.TABLE, Form.JSON, Form.YAML)
 @_server
 def apply(
@@ -174,8 +174,8 @@ def apply(
     """Make the server's jobs those of files. Shows the plan first, and asks.
 
     A job whose graph or options changed is replaced: deleted and created again, since a running job cannot be
-    changed. It stands still in between. Jobs that no file has are left alone, except with --prune. Graphs are
-    checked before anything is changed.
+    changed. It stands still in between. Jobs that no file has are left alone, except with --prune. The server
+    checks what is new before anything is changed.
     """
     from server.commands.apply import Manner
     from server.commands.apply import apply as run
@@ -192,18 +192,23 @@ def apply(
 
 @job.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--local", is_flag=True, help="Without a server, with the units of this machine: as `flow check`.")
 @_output(Form.TABLE, Form.JSON)
-def validate(paths: tuple[Path, ...], form: Form) -> int:
-    """Say everything that is wrong with graphs in files and folders, without a server: as `flow check`.
+@_server
+def validate(where: Where, paths: tuple[Path, ...], local: bool, form: Form) -> int:
+    """Say everything that is wrong with flows in files and folders, as the server sees it; nothing is changed.
 
-    Units are looked for on this machine. Exit code 1 when something is wrong, 2 when a file cannot be read.
+    Exit code 1 when something is wrong, 2 when a file cannot be read.
     """
     from server.commands.checks import validate as run
+    from server.commands.checks import validate_here
     from server.commands.flow_files import Unusable
 
     end_with_reader()
     try:
-        return run(paths, as_json=form is Form.JSON)
+        if local:
+            return validate_here(paths, as_json=form is Form.JSON)
+        return with_client(where, lambda client: run(client, paths, form))
     except Unusable as error:
         complain(str(error))
         return Exit.UNUSABLE

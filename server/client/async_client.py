@@ -20,6 +20,7 @@ from server.wire.entries import Entry
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
 from server.wire.logs import Level, LogEntry
+from server.wire.validation import Validation
 
 T = TypeVar("T")
 
@@ -95,6 +96,16 @@ class AsyncClient:
         Raises: JobExists, InvalidGraph (the job is there then, and FAILED), TooManyJobs, ApiError.
         """
         await self.send(calls.create(job_id, graph, graph_format, options, wait=wait))
+
+    async def validate(
+        self,
+        graph: Graph,
+        *,
+        graph_format: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Validation:
+        """Everything that is wrong with a graph and options, as the server sees it; nothing is changed."""
+        return await self.send(calls.validate(graph, graph_format, options))
 
     async def status(self, job_id: str) -> JobBody:
         """Raises: NoSuchJob."""

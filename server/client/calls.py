@@ -14,6 +14,7 @@ from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import EventPage, HistoryPage
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage
+from server.wire.validation import Validation
 
 T = TypeVar("T")
 Graph = str | Mapping[str, Any]
@@ -68,6 +69,20 @@ def create(
         headers={} if wait else RESPOND_ASYNC,
         content=msgspec.json.encode(body),
         is_idempotent=False,
+    )
+
+
+def validate(
+    graph: Graph,
+    graph_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Call[Validation]:
+    body = {"job_graph": graph, "job_graph_format": graph_format, "options": options}
+    return Call(
+        method="POST",
+        path=f"{API}/job/validate",
+        read=_as(Validation),
+        content=msgspec.json.encode({name: value for name, value in body.items() if value is not None}),
     )
 
 

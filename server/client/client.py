@@ -19,6 +19,7 @@ from server.wire.entries import Entry
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
 from server.wire.logs import Level, LogEntry
+from server.wire.validation import Validation
 
 T = TypeVar("T")
 
@@ -94,6 +95,16 @@ class Client:
         Raises: JobExists, InvalidGraph (the job is there then, and FAILED), TooManyJobs, ApiError.
         """
         self.send(calls.create(job_id, graph, graph_format, options, wait=wait))
+
+    def validate(
+        self,
+        graph: Graph,
+        *,
+        graph_format: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Validation:
+        """Everything that is wrong with a graph and options, as the server sees it; nothing is changed."""
+        return self.send(calls.validate(graph, graph_format, options))
 
     def status(self, job_id: str) -> JobBody:
         """Raises: NoSuchJob."""

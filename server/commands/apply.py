@@ -51,11 +51,13 @@ def apply(client: "Client", found: Found, manner: Manner) -> int:
         complain(f"skipped: {line}")
     changes = [step for step in steps if step.changes]
     _show_plan(steps, manner.form)
-    problems = [problem for step in changes if step.flow and manner.check for problem in problems_of(step.flow)]
+    problems = [
+        problem for step in changes if step.flow and manner.check for problem in problems_of(client, step.flow)
+    ]
     for problem in problems:
         click.echo(printable(problem), err=True)
     if problems:
-        complain("nothing was changed: graphs have problems; --no-check leaves their check to the server")
+        complain("nothing was changed: flows have problems; --no-check goes on all the same")
         return Exit.WRONG
     if manner.dry_run or not changes:
         return Exit.OK

@@ -27,13 +27,15 @@ class NoFlow(Unusable):
 
 @dataclass(frozen=True)
 class FlowFile:
-    """`source` is the graph's text in `graph_format`, json or toml; `options` None when the file has none."""
+    """`source` is the graph's text in `graph_format`, json or toml; `options` None when the file has none.
+    `is_body`: the file is the body of a request, so that its lines are not those of the source."""
 
     job_id: str
     graph_format: str
     source: str
     options: dict[str, Any] | None
     path: Path
+    is_body: bool = False
 
     @property
     def digest(self) -> Digest:
@@ -143,7 +145,7 @@ def _of_body(path: Path, body: dict[str, Any], job_id: str | None) -> FlowFile:
         graph_format, source = body.get("job_graph_format") or "toml", graph
     else:
         raise Unusable(f"{path}: job_graph must be an object or text")
-    return FlowFile(_checked_id(path, given_id), graph_format, source, options, path)
+    return FlowFile(_checked_id(path, given_id), graph_format, source, options, path, is_body=True)
 
 
 def _name(path: Path) -> str:

@@ -140,19 +140,50 @@ def test_texts_of_jobs_cannot_command_the_terminal(shell: Shell) -> None:
         assert "\x9b" not in printed
 
 
-def test_validate_needs_no_server(shell: Shell, tmp_path: Path) -> None:
-    shell.environ["MODELBOX_URL"] = "http://127.0.0.1:1"
-    (tmp_path / "flows").mkdir()
-    (tmp_path / "flows" / "good.toml").write_text(toml_of(echo_flow(9000)))
-    (tmp_path / "flows" / "notes").write_text("no flow")
+@pytest.fixture
+def flows(tmp_path: Path) -> Path:
+    folder = tmp_path / "flows"
+    folder.mkdir()
+    (folder / "good.toml").write_text(toml_of(echo_flow(9000)))
+    (folder / "notes").write_text("no flow")
+    return folder
+
+
+def test_validate_asks_the_server_and_changes_nothing(server: Installation, shell: Shell, flows: Path) -> None:
+    before = server.list_all()
     assert shell.run("job", "validate", "flows").stdout == "flows/good.toml: ok, 2 nodes, 1 edges\n"
-    (tmp_path / "flows" / "bad").write_text(body_of("bad", bad_flow()))
-    done = shell.run("job", "validate", "flows", "-o", "json")
+    broken = (
+        '[graph]\nformat = "graphviz"\ngraphconf = """digraph a {\n  x[flowunit=none_such]\n  x:o -> x:i\n}"""\n'
+    )
+    (flows / "broken.toml").write_text(broken)
+    (flows / "limited").write_text(body_of("limited", echo_flow(9000), options={"limits": {"memory": 1}}))
+    done = shell.run("job", "validate", "flows")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("flows/broken.toml:4: ") and "none_such" in line for line in lines)
+    assert any(line.startswith("flows/limited: ") and "memory must be at least" in line for line in lines)
+    assert "flows/good.toml: ok, 2 nodes, 1 edges" in lines
+    of_program = json.loads(shell.run("job", "validate", "flows", "-o", "json").stdout)
+    assert [(each["job_id"], each["valid"]) for each in of_program] == [
+        ("broken", False),
+        ("good", True),
+        ("limited", False),
+    ]
+    assert server.list_all() == before
+    assert shell.run("job", "validate", "nothing.toml").returncode == 2
+
+
+def test_validate_without_a_server(shell: Shell, flows: Path) -> None:
+    shell.environ["MODELBOX_URL"] = f"http://127.0.0.1:{free_port()}"
+    assert shell.run("job", "validate", "--local", "flows").stdout == "flows/good.toml: ok, 2 nodes, 1 edges\n"
+    (flows / "bad").write_text(body_of("bad", bad_flow()))
+    done = shell.run("job", "validate", "--local", "flows", "-o", "json")
     assert done.returncode == 1
     assert {report["file"]: report["ok"] for report in json.loads(done.stdout)} == {
         "flows/bad": False,
         "flows/good.toml": True,
     }
+    assert shell.run("job", "validate", "flows").returncode == 5
 
 
 def test_top_in_a_pipe_is_plain_blocks(shell: Shell) -> None:

@@ -79,6 +79,13 @@ def test_what_the_server_refuses(client: Client) -> None:
     assert bad_limit.value.detail.field == "options.limits"
 
 
+def test_what_is_wrong_with_a_graph_is_told_before_there_is_a_job(client: Client) -> None:
+    verdict = client.validate(bad_flow(), options={"limits": {"memory": 1}})
+    assert not verdict.valid
+    assert {problem.field for problem in verdict.problems} == {"job_graph", "options.limits"}
+    assert client.validate(echo_flow(9000)).valid
+
+
 def test_jobs_of_several_pages(server: Installation, client: Client) -> None:
     for n in range(5):
         client.create(f"page-{n}", bad_flow(), wait=False)
