@@ -10,6 +10,7 @@ from server.commands.connect import Where, complain, with_client
 from server.commands.exits import Exit
 from server.commands.output import Form, end_with_reader
 from server.jobs.words import JobStatus
+from server.wire.graphs import GraphFormat
 from server.wire.logs import Level
 
 if TYPE_CHECKING:
@@ -292,6 +293,26 @@ def logs(
     end_with_reader()
     wish = Wish(job_id, attempt, tail, since, level, follow)
     return with_client(where, lambda client: run(client, wish, form))
+
+
+@job.command()
+@_JOB
+@click.option(
+    "-o",
+    "--output",
+    "graph_format",
+    type=click.Choice([graph_format.value for graph_format in GraphFormat]),
+    default=GraphFormat.SOURCE.value,
+    show_default=True,
+    help="As it was sent, as it was compiled, as DOT, or as a picture: ... -o svg > graph.svg",
+)
+@_server
+def graph(where: Where, job_id: str, graph_format: str) -> int:
+    """Show JOB's graph; in the picture, nodes that are wrong or stall are marked."""
+    from server.commands.graph import graph as run
+
+    end_with_reader()
+    return with_client(where, lambda client: run(client, job_id, GraphFormat(graph_format)))
 
 
 @job.command()

@@ -1,6 +1,5 @@
 """`GET /v1/modelbox/job/ID/graph`: a job's graph as it was sent, compiled, and as a picture of how it stands."""
 
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -21,15 +20,9 @@ from server.jobs.state import Job
 from server.jobs.words import JobStatus
 from server.store import Store
 from server.store.follower import Follower
+from server.wire.graphs import GraphFormat
 
 SVG_POLICY = f"default-src 'none'; frame-ancestors 'none'; style-src {STYLE_SOURCE}"
-
-
-class GraphFormat(StrEnum):
-    SOURCE = "source"
-    PLAN = "plan"
-    DOT = "dot"
-    SVG = "svg"
 
 
 class GraphQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from server.client.errors import bad_answer, error_of
 from server.jobs.words import JobStatus
 from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import EventPage, HistoryPage
+from server.wire.graphs import GraphFormat
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage
 from server.wire.validation import Validation
@@ -142,6 +143,15 @@ def event_page(
         read=_as(EventPage),
         params=_given(params),
         extra_seconds=wait,
+    )
+
+
+def graph(job_id: str, graph_format: GraphFormat | str = GraphFormat.SOURCE) -> Call[bytes]:
+    return Call(
+        method="GET",
+        path=f"{_job(job_id)}/graph",
+        read=lambda response: response.content,
+        params={"format": str(graph_format)},
     )
 
 

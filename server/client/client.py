@@ -16,6 +16,7 @@ from server.client.streams import EventStream, LogStream, Stream, Told
 from server.jobs.words import JobStatus
 from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import Entry
+from server.wire.graphs import GraphFormat
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
 from server.wire.logs import Level, LogEntry
@@ -220,6 +221,13 @@ class Client:
                 response.close()
         except httpx.RequestError as error:
             raise unreachable(error, self.settings.url) from error
+
+    def graph(self, job_id: str, graph_format: GraphFormat | str = GraphFormat.SOURCE) -> bytes:
+        """A job's graph as it was sent, as a plan in JSON, as DOT, or as an SVG picture with the states of nodes.
+
+        Raises: NoSuchJob; InvalidGraph, when there is no plan or no picture of it.
+        """
+        return self.send(calls.graph(job_id, graph_format))
 
     def version(self) -> Version:
         return self.send(calls.version())

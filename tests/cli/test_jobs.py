@@ -186,6 +186,15 @@ def test_validate_without_a_server(shell: Shell, flows: Path) -> None:
     assert shell.run("job", "validate", "flows").returncode == 5
 
 
+def test_the_graph_of_a_job(server: Installation, shell: Shell) -> None:
+    source = toml_of(echo_flow(server.flow_port, "/graph"))
+    shell.run("job", "create", "-", "--id", "drawn", text=source)
+    assert shell.run("job", "graph", "drawn").stdout == source
+    assert shell.run("job", "graph", "drawn", "-o", "svg").stdout.startswith("<svg")
+    assert json.loads(shell.run("job", "graph", "drawn", "-o", "plan").stdout)
+    assert shell.run("job", "graph", "nobody").returncode == 4
+
+
 def test_top_in_a_pipe_is_plain_blocks(shell: Shell) -> None:
     shell.run("job", "create", "-", "--no-wait", text=body_of("topmost", bad_flow()))
     done = shell.run("job", "top", "-n", 2, "-d", 0.1)
