@@ -5,6 +5,8 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from server.flow.counters import Stall
@@ -13,6 +15,10 @@ from server.flow.run.scheduler import Scheduler
 
 LOOK_SECONDS = 0.5
 """At most, between two looks at a flow that stalls: that it goes on is to be told soon."""
+
+QUIET_SECONDS = 600.0
+"""At most, between two looks at a flow that has nothing to do: input that comes at the very moment at which a
+thread is about to rest wakes nobody up."""
 
 log = logging.getLogger("server.flow")
 
@@ -29,17 +35,45 @@ class StallWatch:
         self._stalls: tuple[Stall, ...] = ()
         self._known: tuple[Stall, ...] = ()
         self._changed = asyncio.Event()
+        self._woken = asyncio.Event()
 
     async def run(self) -> None:
         """Looks until it is cancelled."""
+        third = self._seconds / 3
         while True:
-            # a third: a quiet flow is to wake up rarely
-            third = self._seconds / 3
+            await self._until_busy()
+            self._look_and_tell()
             await asyncio.sleep(min(third, LOOK_SECONDS) if self._stalls else third)
-            found = self.look()
-            if bool(found) != bool(self._stalls):
-                self._changed.set()
-            self._stalls = found
+            self._look_and_tell()
+
+    async def _until_busy(self) -> None:
+        """While a flow has nothing to do it is not looked at: a thousand quiet flows are to sleep."""
+        self._woken.clear()
+        # before the look: who wakes up in between is heard
+        self._scheduler.on_wake = partial(self._wake, asyncio.get_running_loop())
+        try:
+            if not self._stalls and self._is_quiet():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(QUIET_SECONDS):
+                        await self._woken.wait()
+        finally:
+            self._scheduler.on_wake = None
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On a thread of the scheduler."""
+        with suppress(RuntimeError):  # the loop is closed: nobody looks any more
+            loop.call_soon_threadsafe(self._woken.set)
+
+    def _is_quiet(self) -> bool:
+        return not self._scheduler.calls() and not any(
+            port.queued > 0 for node in self._nodes.values() for port in node.inputs
+        )
+
+    def _look_and_tell(self) -> None:
+        found = self.look()
+        if bool(found) != bool(self._stalls):
+            self._changed.set()
+        self._stalls = found
 
     async def changed(self) -> tuple[Stall, ...]:
         """Waits until the flow stalls, or goes on again: who stalls, nobody then. For one waiter."""

@@ -95,8 +95,10 @@ async def soak(seconds: float) -> None:
         gc.collect()
         grown = resident_mb() - before
         for (word, status), count in load.answered.items():
-            # on a busy machine any request may take too long; that is an answer, and the slot is free
-            assert status in ANSWERS[word] | {408, 429}, f"{count} times {status} for {word}"
+            # on a busy machine any request may take too long, and the late one's reply may be there before its
+            # time is noticed to be over; these are answers, and the slot is free
+            also = {408, 429, 200} if word == "late" else {408, 429}
+            assert status in ANSWERS[word] | also, f"{count} times {status} for {word}"
         for word, statuses in ANSWERS.items():
             assert any(load.answered[word, status] for status in statuses), f"{word}: {load.answered}"
         await all_slots_are_free(port)

@@ -94,6 +94,8 @@ class Scheduler:
         self._ready: deque[Job] = deque()
         self._inbox: deque[Callable[[], None]] = deque()
         self._idle: list[_Worker] = []
+        self.on_wake: Callable[[], None] | None = None
+        """Called by each worker that is woken up to work, under the lock."""
         self._workers: set[_Worker] = set()
         self._threads = 0
         self._free = 0
@@ -298,13 +300,19 @@ class Scheduler:
         if self._inbox:
             self._leave_idle(me)
             self._free += 1
+            self._tell_awake()
             return True
         self.lock.release()
         # the first worker waits without a timeout: a thousand quiet flows must not wake up every few seconds
         woken = me.wake.acquire(timeout=IDLE_SECONDS if self._threads > 1 else -1)
         self.lock.acquire()
         self._free += 1
+        self._tell_awake()
         return woken or not self._leave_idle(me) or self._threads == 1
+
+    def _tell_awake(self) -> None:
+        if self.on_wake is not None:
+            self.on_wake()
 
     def _leave_idle(self, me: _Worker) -> bool:
         """Returns False when somebody has just woken this worker."""

@@ -1,10 +1,14 @@
 """Nodes without progress are named with what their threads do; counters."""
 
+import asyncio
 import logging
 import threading
+from time import monotonic
 
 import pytest
 
+from server.flow.counters import Stall
+from server.flow.stalls import StallWatch
 from server.flow.unitapi import DataContext, UnitStatusCode
 from tests.flow.run.programs import line, passes, received, running, sent, unit
 
@@ -50,6 +54,34 @@ def test_a_quiet_flow_and_a_unit_that_works_are_no_stalls() -> None:
             assert received(sent(flow, "a")) == ["a"]
             threading.Event().wait(0.005)
             assert flow._thread._flow.stalls() == ()
+
+
+def test_a_quiet_flow_sleeps_and_is_looked_at_again_once_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    look = StallWatch.look
+
+    def counted(self: StallWatch) -> tuple[Stall, ...]:
+        looks.append(monotonic())
+        return look(self)
+
+    monkeypatch.setattr(StallWatch, "look", counted)
+    released = threading.Event()
+
+    def waits(context: DataContext) -> UnitStatusCode:
+        released.wait(10)
+        return passes(context)
+
+    with running(line("u"), unit("u", waits), settings={"graph.stall-seconds": "0.06"}) as flow:
+        assert flow._thread is not None
+        threading.Event().wait(0.5)
+        before = len(looks)
+        threading.Event().wait(0.3)
+        assert len(looks) == before
+        io = sent(flow, "a")
+        told = asyncio.run_coroutine_threadsafe(flow._thread._flow.next_stalls(), flow._thread._loop)
+        assert [stall.node for stall in told.result(10)] == ["u"]
+        released.set()
+        assert received(io) == ["a"]
 
 
 def test_counters_of_each_node_and_port() -> None:
