@@ -329,7 +329,8 @@ def graph(where: Where, job_id: str, graph_format: str) -> int:
 @_output(Form.TABLE, Form.WIDE)
 @_server
 def top(where: Where, sort: str | None, interval: float, count: int | None, form: Form) -> int:
-    """Show the jobs again and again, those first that changed last, with counts by status."""
+    """Show the jobs again and again, those first that changed last: counts by status, processor time (100% is one
+    core), memory."""
     from server.commands.top import top as run
 
     end_with_reader()

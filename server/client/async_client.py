@@ -241,3 +241,7 @@ class AsyncClient:
     async def ready(self) -> Readiness:
         """Whether the server can work, and what keeps it from that."""
         return await self.send(calls.ready())
+
+    async def metrics(self) -> str:
+        """All figures, in Prometheus' text form."""
+        return await self.send(calls.metrics())

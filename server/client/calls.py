@@ -163,6 +163,10 @@ def ready() -> Call[Readiness]:
     return Call(method="GET", path="/health/ready", read=_as(Readiness), also_good=(503,))
 
 
+def metrics() -> Call[str]:
+    return Call(method="GET", path="/metrics", read=lambda response: response.text)
+
+
 def events_path(job_id: str | None) -> str:
     return f"{API}/events" if job_id is None else f"{_job(job_id)}/events"
 

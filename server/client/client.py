@@ -235,3 +235,7 @@ class Client:
     def ready(self) -> Readiness:
         """Whether the server can work, and what keeps it from that."""
         return self.send(calls.ready())
+
+    def metrics(self) -> str:
+        """All figures, in Prometheus' text form."""
+        return self.send(calls.metrics())

@@ -195,14 +195,15 @@ def test_the_graph_of_a_job(server: Installation, shell: Shell) -> None:
     assert shell.run("job", "graph", "nobody").returncode == 4
 
 
-def test_top_in_a_pipe_is_plain_blocks(shell: Shell) -> None:
-    shell.run("job", "create", "-", "--no-wait", text=body_of("topmost", bad_flow()))
-    done = shell.run("job", "top", "-n", 2, "-d", 0.1)
+def test_top_in_a_pipe_is_plain_blocks(server: Installation, shell: Shell) -> None:
+    shell.run("job", "create", "-", text=body_of("topmost", echo_flow(server.flow_port, "/top")))
+    done = shell.run("job", "top", "-n", 2, "-d", 1)
     blocks = done.stdout.strip().split("\n\n")
     assert len(blocks) == 2
     for block in blocks:
         when, counts, head, first, *_ = block.splitlines()
         assert re.fullmatch(r"\S+Z  position \d+", when)
-        assert re.search(r"\d+ (FAILED|PENDING|CREATEING)", counts)
-        assert head.startswith("JOB ")
-        assert first.startswith("topmost ")
+        assert re.search(r"\d+ RUNNING", counts)
+        assert head.split()[:6] == ["JOB", "STATUS", "CHANGED", "ATTEMPT", "CPU", "MEMORY"]
+        assert re.match(r"topmost +RUNNING +\d+s +1 +(\d+% +)?[0-9.]+[KM] +http", first)
+    assert "%" in blocks[1]
