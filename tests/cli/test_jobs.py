@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.cli.program import Shell
+from tests.client.pretend import Pretender, answer
 from tests.installation import Installation, bad_flow, echo_flow, free_port
 
 
@@ -117,6 +118,18 @@ def test_a_server_that_is_away(shell: Shell) -> None:
     assert f"{away} cannot be reached" in done.stderr
     shell.environ["MODELBOX_URL"] = away
     assert shell.run("job", "watch", "--patience", "0.1").returncode == 5
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, 5), (401, 6), (403, 6), (404, 4), (429, 3), (418, 5)])
+def test_answers_of_other_kinds(shell: Shell, status: int, code: int) -> None:
+    """As of a server whose database is away, one that wants a token, and what is no server of ours."""
+    error = "MODELBOX_002" if status == 404 else "MODELBOX_009"
+    body = json.dumps({"error_code": error, "error_msg": "no"}).encode() if status != 418 else b"<html>"
+    given = answer(status, body, {"Retry-After": "0"})
+    with Pretender([given] * 5) as pretender:
+        done = shell.run("job", "delete", "aa", "--url", pretender.url)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("modelbox-server: ")
 
 
 def test_the_profile_says_which_server(server: Installation, shell: Shell) -> None:
