@@ -1,12 +1,15 @@
 """The process that examines one graph: a task on stdin, an outcome on stdout, and no more than it is allowed.
 
-`python -m server.flow.examine.child PARENT STATE_DIR SECONDS BYTES`
+`python -m server.flow.examine.child PARENT STATE_DIR SECONDS BYTES IDLE`: SECONDS for the task, IDLE until there
+is one. Started early, the process has done by then what is the same for all graphs.
 """
 
+import os
 import resource
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from server.process import end_with_parent, set_title
 
@@ -15,25 +18,31 @@ LINGER_SECONDS = 2
 """After its time is up the parent ends this process; it ends itself when the parent does not."""
 
 
-def main(argv: list[str]) -> int:
-    parent, state_dir, seconds, memory = int(argv[0]), Path(argv[1]), int(argv[2]), int(argv[3])
+def main(argv: list[str]) -> NoReturn:
+    parent, state_dir = int(argv[0]), Path(argv[1])
+    seconds, memory, idle = (int(number) for number in argv[2:])
     end_with_parent(parent)
     set_title("examine", state_dir)
     _confine(seconds, memory)
+    signal.alarm(idle)
     # imported only now: what they take counts
     import msgspec
 
     from server.flow.examine.task import Task
     from server.flow.examine.work import carry_out
+    from server.flow.graph import warm_up
 
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    warm_up()
+    question = sys.stdin.buffer.read()
+    signal.alarm(seconds + LINGER_SECONDS)
+    task = msgspec.json.decode(question, type=Task)
     sys.stdout.buffer.write(msgspec.json.encode(carry_out(task)))
     sys.stdout.buffer.flush()
-    return 0
+    # what Python does at its end takes longer than a small graph
+    os._exit(0)
 
 
 def _confine(seconds: int, memory: int) -> None:
-    signal.alarm(seconds + LINGER_SECONDS)
     for which, most in (
         (resource.RLIMIT_CPU, seconds + LINGER_SECONDS),
         (resource.RLIMIT_DATA, memory),
@@ -47,4 +56,4 @@ def _confine(seconds: int, memory: int) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -1,6 +1,9 @@
 """Graphs that would harm who looks at them harm a process of their own."""
 
 import asyncio
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,46 @@ async def test_a_turn_is_given_back_by_what_takes_too_long(tmp_path: Path) -> No
         assert messages == {"Operation timed out, the graph was not examined within 1 seconds"}
     await examiner.close()
     assert processes_of(tmp_path / "state") == {}
+
+
+async def until(state_dir: Path, holds: Callable[[list[int]], bool]) -> list[int]:
+    """The processes, once that holds of them and the examiner has heard of it, too."""
+    for _ in range(500):
+        if holds(found := list(processes_of(state_dir))):
+            await asyncio.sleep(0.1)
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"there are {found}")
+
+
+async def waiting_process(state_dir: Path) -> int:
+    (pid,) = await until(state_dir, lambda pids: len(pids) == 1)
+    return pid
+
+
+async def test_a_process_waits_for_the_next_graph_and_is_ended_with_the_examiner(tmp_path: Path) -> None:
+    examiner = Examiner(tmp_path, 30)
+    await examiner.examine(RIGHT)
+    first = await waiting_process(tmp_path)
+    assert (await examiner.examine(RIGHT)).verdict.nodes == 2
+    assert await waiting_process(tmp_path) != first
+    await examiner.close()
+    assert processes_of(tmp_path) == {}
+
+
+async def test_a_process_that_waited_for_nothing_is_ended(tmp_path: Path) -> None:
+    examiner = Examiner(tmp_path, 30, idle=0.1)
+    await examiner.examine(RIGHT)
+    await waiting_process(tmp_path)
+    await until(tmp_path, lambda pids: not pids)
+    assert (await examiner.examine(RIGHT)).verdict.nodes == 2
+    await examiner.close()
+
+
+async def test_a_waiting_process_that_was_killed_is_not_missed(tmp_path: Path) -> None:
+    examiner = Examiner(tmp_path, 30)
+    await examiner.examine(RIGHT)
+    os.kill(await waiting_process(tmp_path), signal.SIGKILL)
+    await until(tmp_path, lambda pids: not pids)
+    assert (await examiner.examine(RIGHT)).verdict.nodes == 2
+    await examiner.close()
