@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal as signals
 from asyncio import Queue
+from typing import Any, TypeVar
 
 from server.engines.conversation import Line, ask, dialled, next_message
 from server.engines.driver import EngineFenced, EngineHostGone, EngineNews, Exited
@@ -48,6 +49,8 @@ _RECONNECT_AFTER = 0.2
 
 _UNREACHABLE = (OSError, ProtocolError)
 
+Answer = TypeVar("Answer", Pong, Counted)
+
 
 class LocalHandle:
     def __init__(self, run_dir: RunDir, link: HostLink, hello: Hello, log: str, epoch: int) -> None:
@@ -61,7 +64,7 @@ class LocalHandle:
         self._has_ended = False
         self._stalls: bool | None = None
         self._line: Line | None = None
-        self._asked: asyncio.Future[Counted | None] | None = None
+        self._asked: dict[type[EngineMessage], asyncio.Future[Any]] = {}
         self._gone = asyncio.create_task(wait_for_exit(self.identity))
         self._follower = asyncio.create_task(self._follow())
 
@@ -104,20 +107,17 @@ class LocalHandle:
                     self._take(await next_message(line))
             finally:
                 self._line = None
-                self._answer(None)
+                for asked in self._asked.values():
+                    asked.cancel()
+                self._asked.clear()
 
     def _take(self, message: EngineMessage) -> None:
         if isinstance(message, Ready | Failed | Ended):
             self._tell(message)
         elif isinstance(message, Stalled) and not self._has_ended:
             self._tell_stalls(message)
-        elif isinstance(message, Counted):
-            self._answer(message)
-
-    def _answer(self, counted: Counted | None) -> None:
-        asked, self._asked = self._asked, None
-        if asked is not None and not asked.done():
-            asked.set_result(counted)
+        elif (asked := self._asked.pop(type(message), None)) is not None:
+            asked.set_result(message)
 
     def _tell(self, news: Ready | Failed | Ended) -> None:
         if self._has_ended or (self._was_ready and isinstance(news, Ready)):
@@ -185,6 +185,8 @@ class LocalHandle:
         return bool(done)
 
     async def ping(self, timeout: float) -> bool:
+        if self._line is not None:
+            return await self._asked_on_line(Ping(), Pong, timeout) is not None
         try:
             hello, answer = await ask(self._socket, Ping(), timeout)
         except _UNREACHABLE:
@@ -192,19 +194,24 @@ class LocalHandle:
         return isinstance(answer, Pong) and hello.head.identity == self.identity
 
     async def counters(self, timeout: float) -> Counted | None:
-        """On the connection that brings the news: a new one would cost more than the answer."""
+        return await self._asked_on_line(Counters(), Counted, timeout)
+
+    async def _asked_on_line(self, request: Ping | Counters, kind: type[Answer], timeout: float) -> Answer | None:
+        """On the connection that brings the news: a new one would cost more than the answer. None, when there is
+        no answer in time."""
         line = self._line
         if line is None:
             return None
         try:
             async with asyncio.timeout(timeout):
-                asked = self._asked
+                asked = self._asked.get(kind)
                 if asked is None:  # an engine that hangs is asked once, and not again until it has answered
-                    asked = self._asked = asyncio.get_running_loop().create_future()
-                    await line.send(Counters())
-                return await asyncio.shield(asked)
+                    asked = self._asked[kind] = asyncio.get_running_loop().create_future()
+                    await line.send(request)
+                await asyncio.wait((asked,))
         except _UNREACHABLE:
             return None
+        return None if asked.cancelled() else asked.result()
 
     async def forget(self) -> None:
         job_id = self.hello.head.job_id

@@ -13,6 +13,7 @@ from server.engines.handle import LocalHandle
 from server.engines.hostlink import HostLink
 from server.engines.identity import is_alive
 from server.engines.protocol import (
+    Acknowledge,
     Adopt,
     EngineHead,
     EngineMessage,
@@ -58,8 +59,8 @@ class LocalDriver:
         self._next_door: dict[str, LocalDriver] = {}  # where the engine of a job is at home, if not here
 
     async def prepare(self) -> None:
-        # any question starts a host that is not there; this one has the shortest answer
-        await self._link.ask(HowEnded(job_id=""))
+        # any question starts a host that is not there; this one gives it nothing to do
+        await self._link.ask(Acknowledge(job_id="", pid=0))
 
     async def start(self, spec: EngineSpec) -> LocalHandle:
         await self._leave_next_door(spec.job_id)
