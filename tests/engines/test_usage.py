@@ -50,7 +50,7 @@ def test_a_process_and_what_it_started() -> None:
         usage = UsageReader().read([identity], soon())[identity]
     assert usage.processes == 2
     assert usage.threads == 3
-    assert usage.cpu_seconds >= 0.2
+    assert usage.cpu_seconds > 0.15  # read in ticks, user and system time each rounded down
     assert usage.memory > 20 * MEGABYTE
     # its own: three of the standard ones, the files; the child's: the standard ones
     assert usage.fds >= 3 + 7 + 3
