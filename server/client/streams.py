@@ -22,7 +22,7 @@ SILENCE_SECONDS = 40.0
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 2.0
 
-GIVE_UP_SECONDS = 5.0
+GIVE_UP_SECONDS = 1.5
 """Without a connection, for what is read once and not followed."""
 
 Told = Callable[[str | None], None]
