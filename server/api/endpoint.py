@@ -20,6 +20,9 @@ from server.jobs.ids import JobId
 JOB = "/v1/modelbox/job/{job_id}/"
 """What the paths of endpoints about one job begin with; one word follows."""
 
+VALIDATE = "validate"
+"""In the place of an id, in a POST: no job, but what looks at one that is not there yet."""
+
 
 class JobPath(msgspec.Struct, frozen=True):
     job_id: JobId

@@ -6,6 +6,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from server.api.answers import answer, job_body
 from server.api.create_request import parse_create
+from server.api.endpoint import VALIDATE
 from server.api.endpoints import AboutJob
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
 from server.failpoints import Failpoint, hit
@@ -15,7 +16,6 @@ from server.jobs.ids import JobId
 from server.jobs.words import Outcome
 
 BASE = "/v1/modelbox/job"
-VALIDATE = "validate"
 ALLOW = "GET, HEAD, PUT, POST, DELETE"
 
 

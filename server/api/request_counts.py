@@ -8,7 +8,7 @@ from typing import Any
 from sanic import Request, Sanic
 from sanic.http import Http
 
-from server.api.endpoint import JOB
+from server.api.endpoint import JOB, VALIDATE
 from server.tally import REQUEST_SECONDS, Tally
 
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"})
@@ -53,6 +53,8 @@ class RequestCounts:
             return f"/{route.path}"
         if rest == "list/all":
             return f"{BASE}/list/all"
+        if rest == VALIDATE and request.method == "POST":
+            return f"{BASE}/{VALIDATE}"
         word = rest.partition("/")[2]
         if not word:
             return JOB.removesuffix("/")

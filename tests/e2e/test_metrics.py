@@ -132,6 +132,7 @@ def test_requests_are_counted_by_route_and_status(sqlite_installation: Installat
     http.get(f"{base}/nobody/no-such-word")
     http.delete(f"{base}/nobody")
     http.put(base, content=b"{")
+    http.post(f"{base}/validate", content=b"{")
     http.get("/nowhere")
     http.request("BREW", "/health/live")
     http.request("BREW2", "/health/live")
@@ -148,6 +149,7 @@ def test_requests_are_counted_by_route_and_status(sqlite_installation: Installat
     one = f"{base}/{{job_id}}"
     assert (count("GET", one, 404), count("DELETE", one, 404), count("PUT", base, 400)) == (2, 1, 1)
     assert count("GET", f"{one}/history", 404) == 1
+    assert count("POST", f"{base}/validate", 400) == 1
     assert count("GET", "other", 400) == 1  # the word
     assert count("GET", "other", 404) == 1  # nowhere
     assert count("other", "other", 405) == 2

@@ -1,5 +1,6 @@
 """`POST /job/validate` and `dry_run`: everything that is wrong, said before anything is done."""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -116,6 +117,20 @@ def test_descriptions_that_would_never_end_are_not_read(server: Installation, tm
 def test_what_takes_too_long_to_examine_is_not_valid(server: Installation) -> None:
     body = validated(server, toml("digraph g {" + "a;" * 2_500_000 + "}"))
     assert [one["status"] for one in body["problems"]] == ["Operation timed out"]
+
+
+async def test_when_too_many_want_one_some_are_told_to_come_back(server: Installation) -> None:
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None), timeout=30, trust_env=False) as client:
+        url = f"http://127.0.0.1:{server.port}{server.base}/validate"
+        asked = [asyncio.create_task(client.post(url, json={"job_graph": bad_flow()})) for _ in range(40)]
+        answer = await anext(answer for each in asyncio.as_completed(asked) if (answer := await each).is_error)
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "MODELBOX_001")
+    assert answer.headers["retry-after"] == "1"
+    # those who wait no longer hold nobody up
+    assert validated(server, echo_flow(server.flow_port))["valid"] is True
 
 
 def dry(server: Installation, body: dict[str, Any]) -> httpx.Response:

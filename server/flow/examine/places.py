@@ -40,8 +40,9 @@ def spot_of(message: str) -> Spot:
 
 
 def _line(message: str, node: re.Match[str] | None) -> int:
-    if node is not None and node["line"]:
-        return int(node["line"])
+    if node is not None:
+        # another line would be one of the code of its unit
+        return int(node["line"] or 0)
     found = _LINE.search(message)
     return int(next(number for number in found.groups() if number)) if found else 0
 

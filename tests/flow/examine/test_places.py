@@ -62,3 +62,8 @@ def test_a_right_graph_has_a_plan_and_warnings_for_what_nothing_reads() -> None:
 )
 def test_messages_of_other_forms_name_nothing(message: str) -> None:
     assert spot_of(message) == Spot()
+
+
+def test_a_line_of_a_units_code_is_no_line_of_the_graph() -> None:
+    spot = spot_of("Invalid argument, import unit@Unit failed: no name x in line 7 -> node 'a': unit.py")
+    assert (spot.node, spot.line) == ("a", 0)
