@@ -11,8 +11,8 @@ PAGES: tuple[tuple[str, ModuleType], ...] = (("Jobs", of_jobs), ("The server", o
 INTRODUCTION = """# Metrics
 
 `GET /metrics` answers in Prometheus' text format. This page is written by `modelbox-server metrics-doc`; a test
-compares it with the code. There are [alerts](prometheus-alerts.yaml) for Prometheus and a [dashboard](grafana-
-dashboard.json) for Grafana.
+compares it with the code. There are [alerts](prometheus-alerts.yaml) for Prometheus and a
+[dashboard](grafana-dashboard.json) for Grafana.
 
 ```yaml
 scrape_configs:
