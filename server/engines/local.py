@@ -55,6 +55,7 @@ class LocalDriver:
         self._runtime, self._cgroup, self._log = runtime, cgroup, log
         self._link = HostLink(self._run_dir, runtime, cgroup)
         self._handles: list[LocalHandle] = []
+        self._noted_epoch = 0
         self._neighbours: dict[str, LocalDriver] = {}
         self._next_door: dict[str, LocalDriver] = {}  # where the engine of a job is at home, if not here
 
@@ -87,8 +88,10 @@ class LocalDriver:
     async def adopt(self, job_id: str, epoch: int, known: EngineIdentity | None = None) -> LocalHandle | None:
         if epoch < (newest := newest_epoch(self._run_dir, self._log)):
             raise EngineFenced(f"a runner of epoch {newest} is at work here")
-        self._run_dir.create()
-        note_epoch(self._run_dir, self._log, epoch)
+        if epoch > self._noted_epoch:  # once: a thousand engines are adopted one after the other
+            self._run_dir.create()
+            note_epoch(self._run_dir, self._log, epoch)
+            self._noted_epoch = epoch
         neighbour = self._neighbour(known)
         handle = await neighbour.adopt(job_id, epoch) if neighbour is not None else None
         if neighbour is not None and handle is not None:

@@ -25,7 +25,8 @@ class Shell:
         self.home = home
         self.environ = {key: value for key, value in os.environ.items() if not key.startswith("MODELBOX_")}
         self.environ |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "MODELBOX_URL": url, "TERM": "xterm"}
-        self.environ.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            self.environ.pop(name, None)
 
     def run(self, *arguments: object, text: str = "") -> Done:
         """In a pipe, to its end."""

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.test_first_flow import ask
 from tests.installation import Installation, bad_flow, echo_flow, free_port
 
-BURST_ROUNDS = {"sqlite": 30, "postgres": int(os.environ.get("BURST_ROUNDS", "8"))}
+BURST_ROUNDS = int(os.environ.get("BURST_ROUNDS", "10"))
 
 
 def test_fifty_jobs_come_back_after_everything_was_killed(installation: Installation) -> None:
@@ -175,7 +175,7 @@ def test_kill_in_a_burst_of_creates_and_deletes(installation: Installation) -> N
     absent: set[str] = set()
     rng = random.Random(1104)
     installation.start()
-    for round_ in range(BURST_ROUNDS["postgres" if installation.database_url else "sqlite"]):
+    for round_ in range(BURST_ROUNDS):
         bursts = [Burst(installation, round_, worker) for worker in range(3)]
         threads = [threading.Thread(target=burst.run) for burst in bursts]
         for thread in threads:

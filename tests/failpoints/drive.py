@@ -23,8 +23,20 @@ class Drive:
         self._installation = installation
         self.notes = notes
         self._number = 0
+        self._first = 0
 
-    def steps(self) -> list[Callable[[], None]]:
+    def until(self, done: Callable[[], bool]) -> bool:
+        """Takes each step once, or until `done`; it begins with the step at which it was done the time before."""
+        steps = self._steps()
+        for n in range(len(steps)):
+            at = (self._first + n) % len(steps)
+            steps[at]()
+            if done():
+                self._first = at
+                return True
+        return False
+
+    def _steps(self) -> list[Callable[[], None]]:
         return [
             self.create_use_delete,
             self.create_what_fails,

@@ -105,12 +105,10 @@ def run_all(point: Failpoint, server: Installation, armoury: Path) -> None:
 
 
 def run_until_fired(point: Failpoint, drive: Drive, armoury: Path) -> bool:
-    for step in drive.steps():
-        step()
-        if has_fired(armoury, point):
-            (armoury / f"{point}.fired").unlink()
-            return True
-    return False
+    fired = drive.until(lambda: has_fired(armoury, point))
+    if fired:
+        (armoury / f"{point}.fired").unlink()
+    return fired
 
 
 def assert_kept(server: Installation, report: Report) -> None:

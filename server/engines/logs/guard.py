@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server.engines.logs.files import Attempt, LogFile, LogLimits, files_in, shorten
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 4.0
 PATIENCE = 2
 """Looks at which a log has to be too large before it is cut: its engine is given the time to see to it."""
 

@@ -24,7 +24,7 @@ REST_SECONDS = 0.1
 BUSY_SECONDS = 0.02
 """Between two looks, while much is written."""
 STRAGGLER_SECONDS = 2.0
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 300.0
 """Between two looks, though nobody has told of a change."""
 MARK_SECONDS = 1.0
 BUSY_SHARE = 8
