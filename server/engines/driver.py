@@ -139,6 +139,9 @@ class EngineDriver(Protocol):
         Raises: EngineFenced, when the engine knows a newer epoch.
         """
 
+    async def jobs(self) -> set[str]:
+        """The jobs that have a live engine here, known to the caller or not; no engine is asked. Idempotent."""
+
     async def list(self) -> Sequence[Hello]:
         """Every live engine here, known to the caller or not, including those that do not answer. Idempotent."""
 

@@ -147,6 +147,16 @@ class LocalDriver:
         heads = map(read_head_file, self._run_dir.engines.glob("*.lock"))
         return [head for head in heads if head is not None and is_alive(head.identity)]
 
+    async def jobs(self) -> set[str]:
+        """By the records of engines, which costs a tenth of asking each: they are asked when they are adopted."""
+        heads = {
+            socket: read_head_file(socket.with_suffix(".lock")) for socket in self._run_dir.engines.glob("*.sock")
+        }
+        found = {head.job_id for head in heads.values() if head is not None and is_alive(head.identity)}
+        # just born, it has written nothing down yet
+        newborn = [_ask_quietly(socket, Ping()) for socket, head in heads.items() if head is None]
+        return found | {hello.head.job_id for hello, _ in await asyncio.gather(*newborn) if hello is not None}
+
     async def list(self) -> Sequence[Hello]:
         places = asyncio.Semaphore(_LISTED_AT_ONCE)
 

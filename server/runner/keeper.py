@@ -332,8 +332,7 @@ class Keeper:
 
     async def _adopt_all(self) -> None:
         """Takes over every engine that lives, known or not, and the ends that nobody has recorded yet."""
-        alive = await self._driver.list()
-        ids = {JobId(hello.head.job_id) for hello in alive}
+        ids = {JobId(job_id) for job_id in await self._driver.jobs()}
         ids |= {job.job_id for job in self._follower.jobs.values() if job.actual is not Actual.NONE}
         handles = await asyncio.gather(*(self._adopt(job_id) for job_id in ids))
         engines = [self._hold(JobId(h.hello.head.job_id), h) for h in handles if h is not None]
@@ -343,7 +342,7 @@ class Keeper:
             await self._recorder.record_all(adopted)
         for engine in engines:
             self._watch(engine)
-        log.info("engines adopted", adopted=len(adopted), alive=len(alive))
+        log.info("engines adopted", adopted=len(adopted), found=len(engines))
 
     async def _adopt(self, job_id: JobId) -> EngineHandle | None:
         job = self._follower.jobs.get(job_id)

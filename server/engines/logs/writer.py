@@ -1,7 +1,7 @@
 """The engine's side of its log: file descriptors 1 and 2 lead to a file, which is changed for a new one in time.
 
 Nothing stands between a print and the file, so that nothing can block, fill up or be lost with the process. A
-thread looks at the file's size; decision 13 says why so, and what of it is measured.
+thread looks at the file's size; decision 16 says why so, and what of it is measured.
 """
 
 import contextlib
