@@ -26,12 +26,12 @@ class Postgres:
     """A running server. `stop` ends it and removes its files. The death of this process ends it too, and the next
     one removes the files."""
 
-    def __init__(self, *, durable: bool = True) -> None:
+    def __init__(self, *, durable: bool = True, disk: Path | None = None) -> None:
         """Not `durable`: commits are not synced to disk, which is quicker and survives everything but a crash of
-        the machine."""
+        the machine. `disk`: the directory to put its files in, in place of the one for temporary files."""
         _remove_left_over()
         self._durable = durable
-        self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=disk))
         self._data = self._root / "data"
         self._data.mkdir(mode=0o700)
         self._log = self._root / "log"
@@ -68,9 +68,14 @@ class Postgres:
         self._process.wait()
 
     def up(self) -> None:
-        """Starts it again after `down`."""
+        """Starts it again after `down`, or after an end of its own."""
+        self._process.wait()
         self._process = self._start()
         self._wait_until_ready()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def save_data(self) -> Path:
         """Copies the data; only while the server is down."""
@@ -137,9 +142,9 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres(*, durable: bool = True) -> Iterator[Postgres]:
+def running_postgres(*, durable: bool = True, disk: Path | None = None) -> Iterator[Postgres]:
     """A server for the length of the block."""
-    server = Postgres(durable=durable)
+    server = Postgres(durable=durable, disk=disk)
     try:
         yield server
     finally:
