@@ -3,7 +3,6 @@
 On a thread of its own, so that who reads long histories does not keep those waiting who ask for a status.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,8 +12,10 @@ from server.jobs.events import Recorded
 from server.jobs.ids import JobId, Position
 from server.store import queries
 from server.store.call_times import together
+from server.store.chain import trusted
+from server.store.errors import Damaged
 from server.store.reader import Reader
-from server.store.rows import is_storable, recorded_of
+from server.store.rows import MEND_LOG, is_storable
 from server.store.seen import Watermark
 from server.store.tables import EVENT
 from server.store.urls import database_of
@@ -43,7 +44,7 @@ class LogPage(msgspec.Struct, frozen=True):
 
 
 class History:
-    """Every method may raise StoreUnavailable."""
+    """Every method may raise StoreUnavailable, and Damaged when an event is not as it was written."""
 
     def __init__(self, url: str, watermark: Watermark | None = None) -> None:
         """`watermark` is the one of a store that this process has open. Raises: StoreUnavailable, for a URL that
@@ -124,5 +125,8 @@ def is_known(connection: sa.Connection, job_id: JobId) -> bool:
 
 
 def _recorded(connection: sa.Connection, query: sa.Select[tuple[Any, ...]]) -> list[Recorded]:
-    rows: Sequence[Any] = connection.execute(query).all()
-    return [recorded_of(row) for row in rows]
+    try:
+        rows = connection.execute(query).all()
+    except ValueError as error:  # a time that is none
+        raise Damaged(f"the event log is damaged: an event cannot be read ({error}); {MEND_LOG}") from error
+    return trusted(connection, rows)

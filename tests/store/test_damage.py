@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from server.jobs.commands import Graph
-from server.jobs.ids import JobId
+from server.jobs.ids import JobId, Position
 from server.store import Damaged, Store, StoreUnavailable
+from server.store.history import History, Wanted
 from server.store.store import check
 from tests.store.jobs import CLIENT, RUNNER, A, B, create, created_and_deleted, query, ready, started, unlock
 
@@ -221,3 +222,38 @@ def test_sqlite_says_how_many_pages_its_file_has(tmp_path: Path) -> None:
     database.close()
 
     assert int.from_bytes((tmp_path / "x.db").read_bytes()[28:32]) == pages
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["actor = 'somebody else'", "recorded_at = '2026-01-02T03:04:05.000006Z'", "checksum = '0'", "version = 7"],
+)
+async def test_a_changed_event_is_not_served(damaged: Store, url: str, change: str) -> None:
+    query(url, f"UPDATE event SET {change.replace(':', chr(92) + ':')} WHERE position = 9")
+    await assert_not_served(url, r"position (9|10) is not as it was written")
+
+
+async def test_an_event_behind_a_hole_is_not_served(damaged: Store, url: str) -> None:
+    query(url, "DELETE FROM event WHERE position = 8")
+    await assert_not_served(url, "position 8 is missing")
+
+
+@SQLITE
+@pytest.mark.parametrize("change", ["data = '{'", "recorded_at = 'noon'"])
+async def test_an_event_that_cannot_be_read_is_not_served(damaged: Store, url: str, change: str) -> None:
+    query(url, f"UPDATE event SET {change} WHERE position = 9")
+    await assert_not_served(url, "cannot be read")
+
+
+async def assert_not_served(url: str, reason: str) -> None:
+    """Others' events are."""
+    history = History(url)
+    try:
+        for newest_first in (True, False):
+            with pytest.raises(Damaged, match=reason):
+                await history.of_job(A, None, 10, newest_first=newest_first)
+        with pytest.raises(Damaged, match=reason):
+            await history.after(Position(0), 100, Wanted())
+        assert len(await history.of_job(JobId("gone"), None, 10, newest_first=False) or ()) == 6
+    finally:
+        await history.close()
