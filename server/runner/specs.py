@@ -1,0 +1,32 @@
+"""What an engine is given to start with."""
+
+from msgspec.structs import replace
+
+from server.config import Config
+from server.engines.logs.files import LogLimits
+from server.engines.protocol import EngineSpec
+from server.jobs.ids import Epoch
+from server.jobs.restart import stall_after_of
+from server.jobs.state import Job
+from server.store import Store
+
+
+async def spec_of(job: Job, attempt: int, epoch: Epoch, config: Config, store: Store) -> EngineSpec:
+    """Raises: StoreUnavailable."""
+    graph = await store.graph(job.graph_digest)
+    assert graph is not None  # appended in the transaction that created the job
+    stall_after = stall_after_of(job, config.engine.stall_after)
+    return EngineSpec(
+        job_id=job.job_id,
+        incarnation=job.incarnation,
+        attempt=attempt,
+        epoch=epoch,
+        graph_format=graph.format,
+        source=graph.source,
+        plan=graph.plan,
+        flow_limits=replace(config.flow.limits, stall_seconds=stall_after),
+        start_timeout=config.engine.start_timeout,
+        stop_grace=config.engine.stop_grace,
+        limits=job.options.limits or config.engine.limits,
+        log_limits=LogLimits(file_bytes=config.log.file_bytes, files=config.log.files),
+    )
