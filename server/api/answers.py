@@ -7,11 +7,25 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from sanic import HTTPResponse
 
-from server.jobs.errors import JobError, NoSuchJob, Place, TooManyJobs, WrongMachine
+from server.jobs.errors import (
+    JobError,
+    NoSuchJob,
+    NotAllowed,
+    NotAuthenticated,
+    Place,
+    TooManyJobs,
+    WrongMachine,
+)
 from server.jobs.state import Job
 from server.wire.bodies import ErrorBody, JobBody
 
-_STATUS: dict[type[JobError], int] = {NoSuchJob: 404, WrongMachine: 421, TooManyJobs: 429}
+_STATUS: dict[type[JobError], int] = {
+    NotAuthenticated: 401,
+    NotAllowed: 403,
+    NoSuchJob: 404,
+    WrongMachine: 421,
+    TooManyJobs: 429,
+}
 """The others are 400 (spec 8.3)."""
 
 SECURITY_HEADERS = {
@@ -55,7 +69,10 @@ def error_answer(
 
 
 def job_error_answer(error: JobError) -> HTTPResponse:
-    return error_answer(_STATUS.get(type(error), 400), error.code, str(error), place=error.place)
+    headers = {}
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = f'Bearer realm="modelbox-server"{error.challenge}'
+    return error_answer(_STATUS.get(type(error), 400), error.code, str(error), headers, error.place)
 
 
 def job_body(job: Job) -> bytes:

@@ -10,7 +10,9 @@ JobError
 │   └── WrongMachine
 ├── InvalidJobId         MODELBOX_007
 ├── InvalidGraph         MODELBOX_008
-└── TooManyJobs          MODELBOX_009, which is ours
+├── TooManyJobs          MODELBOX_009, which is ours, as are those that follow
+├── NotAuthenticated     MODELBOX_010
+└── NotAllowed           MODELBOX_011
 """
 
 from typing import ClassVar
@@ -92,3 +94,19 @@ class InvalidGraph(JobError):
 class TooManyJobs(JobError):
     code = "MODELBOX_009"
     text = "request refused, too many jobs"
+
+
+class NotAuthenticated(JobError):
+    """`challenge` is what `WWW-Authenticate` says beyond the scheme, see RFC 6750."""
+
+    code = "MODELBOX_010"
+    text = "request refused, not authenticated"
+
+    def __init__(self, detail: str, challenge: str = "") -> None:
+        super().__init__(detail)
+        self.challenge = challenge
+
+
+class NotAllowed(JobError):
+    code = "MODELBOX_011"
+    text = "request refused, not allowed"
