@@ -49,6 +49,23 @@ class AclSection(Section, frozen=True, kw_only=True):
         return tuple(ip_network(entry, strict=False) for entry in self.allow)
 
 
+class AccessSection(Section, frozen=True, kw_only=True):
+    tokens: Annotated[str, msgspec.Meta(pattern="^(auto|required|open)$")] = "auto"
+
+
+class TlsRoles(Section, frozen=True, kw_only=True):
+    read: tuple[str, ...] = ()
+    operate: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+
+
+class TlsSection(Section, frozen=True, kw_only=True):
+    cert: str = ""
+    key: str = ""
+    client_ca: str = ""
+    roles: TlsRoles = TlsRoles()
+
+
 class JobsSection(Section, frozen=True, kw_only=True):
     create_wait: Seconds = 10.0
     delete_wait: Seconds = 15.0
@@ -120,6 +137,8 @@ class MetricsSection(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     server: ServerSection = ServerSection()
     acl: AclSection = AclSection()
+    access: AccessSection = AccessSection()
+    tls: TlsSection = TlsSection()
     jobs: JobsSection = JobsSection()
     engine: EngineSection = EngineSection()
     flow: FlowSection = FlowSection()
