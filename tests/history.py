@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 COLUMNS = "position, job_id, incarnation, version, type, data, epoch"
-OF_NO_JOB = {"leader-elected", "backup-restored", "loss-accepted"}
+OF_NO_JOB = {"leader-elected", "backup-restored", "loss-accepted", "events-archived"}
 ENDS = {"engine-failed", "engine-exited", "engine-lost", "engine-stopped", "flow-succeeded"}
 
 
@@ -25,32 +25,59 @@ class Row:
     epoch: int | None
 
 
-def read_history(database: str | Path) -> list[Row]:
-    """All events of the database at a path (SQLite) or a URL (Postgres); none when it has no log yet."""
-    query = f"SELECT {COLUMNS} FROM event ORDER BY position"
+class History(list[Row]):
+    """The events; and what is in archives: `gaps`, from and to which position, and `archived`, how many events of
+    which job and incarnation."""
+
+    gaps: list[tuple[int, int]]
+    archived: dict[tuple[str, int], int]
+
+
+def read_history(database: str | Path) -> History:
+    """All of the database at a path (SQLite) or a URL (Postgres); nothing when it has no log yet."""
+    rows, gaps, archived = _read(
+        database,
+        f"SELECT {COLUMNS} FROM event ORDER BY position",
+        "SELECT from_position, to_position FROM log_gap ORDER BY from_position",
+        "SELECT job_id, incarnation, events FROM archived_job",
+    )
+    history = History(
+        Row(*row[:5], json.loads(row[5]) if isinstance(row[5], str) else row[5], row[6]) for row in rows
+    )
+    history.gaps = gaps
+    history.archived = {(job_id, incarnation): count for job_id, incarnation, count in archived}
+    return history
+
+
+def _read(database: str | Path, *queries: str) -> list[list[Any]]:
     if isinstance(database, Path):
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            rows = connection.execute(query).fetchall()
+            connection.execute("BEGIN")
+            found = [connection.execute(query).fetchall() for query in queries]
         connection.close()
-    else:
-        with psycopg.connect(database) as server:
-            rows = server.execute(query).fetchall()
-    return [Row(*row[:5], json.loads(row[5]) if isinstance(row[5], str) else row[5], row[6]) for row in rows]
+        return found
+    with psycopg.connect(database) as server:
+        server.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return [server.execute(query).fetchall() for query in queries]
 
 
-def assert_legal(rows: list[Row]) -> None:
-    positions = [row.position for row in rows]
-    assert positions == list(range(1, len(rows) + 1)), "positions have holes"
-    epochs = [row.epoch for row in rows if row.epoch is not None]
+def assert_legal(history: History) -> None:
+    archived = history.archived
+    missing = [position for begin, end in history.gaps for position in range(begin, end + 1)]
+    positions = sorted([*(row.position for row in history), *missing])
+    assert positions == list(range(1, len(positions) + 1)), "positions have holes"
+    assert len(missing) == sum(archived.values()), "more or less is missing than was archived"
+    epochs = [row.epoch for row in history if row.epoch is not None]
     assert epochs == sorted(epochs), "an old leader wrote after a new one"
     lives: dict[tuple[str, int], list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in history:
         if row.type not in OF_NO_JOB:
             assert row.job_id is not None
             lives[row.job_id, row.incarnation].append(row)
     for (job_id, incarnation), life in lives.items():
         _assert_life_is_legal(f"{job_id}, incarnation {incarnation}", life)
-    _assert_lives_follow_each_other(lives)
+    assert not lives.keys() & archived.keys(), "in the log and in an archive"
+    _assert_lives_follow_each_other(lives, archived)
 
 
 def _assert_life_is_legal(name: str, life: list[Row]) -> None:
@@ -79,9 +106,11 @@ def _assert_life_is_legal(name: str, life: list[Row]) -> None:
     assert not (live and types[-1] == "job-deleted"), f"{name}: deleted while its engine lived"
 
 
-def _assert_lives_follow_each_other(lives: dict[tuple[str, int], list[Row]]) -> None:
-    for (job_id, incarnation), life in lives.items():
-        if incarnation == 1:
+def _assert_lives_follow_each_other(
+    lives: dict[tuple[str, int], list[Row]], archived: dict[tuple[str, int], int]
+) -> None:
+    for (job_id, incarnation), life in list(lives.items()):
+        if incarnation == 1 or (job_id, incarnation - 1) in archived:
             continue
         before = lives[job_id, incarnation - 1]
         assert before[-1].type == "job-deleted", f"{job_id}: created again before it was deleted"

@@ -165,13 +165,54 @@ def _tables() -> None:
         sa.Column("checksum", sa.Text, nullable=False),
     )
     op.create_index("job_by_position", "job", ["position"])
+    op.create_table(
+        "archived_job",
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("incarnation", BIG, primary_key=True, autoincrement=False),
+        sa.Column("events", BIG, nullable=False),
+        sa.Column("from_position", BIG, nullable=False),
+        sa.Column("to_position", BIG, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("deleted_at", TIME, nullable=False),
+        sa.Column("archive", BIG, nullable=False),
+    )
+    op.create_index("archived_job_by_position", "archived_job", ["to_position"])
+    op.create_table(
+        "log_gap",
+        sa.Column("to_position", BIG.with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("from_position", BIG, nullable=False),
+        sa.Column("checksum", sa.Text, nullable=False),
+        sa.Column("archive", BIG, nullable=False),
+        sa.CheckConstraint("from_position > 1 AND from_position <= to_position", name="log_gap_is_a_range"),
+    )
+    op.create_table(
+        "token",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("role", sa.Text, nullable=False),
+        sa.Column("scope", JSON, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME),
+        sa.Column("revoked_at", TIME),
+    )
+    op.execute("CREATE UNIQUE INDEX token_of_name ON token (name) WHERE revoked_at IS NULL")
 
+
+IS_ARCHIVED = """
+EXISTS (SELECT 1 FROM archived_job AS a WHERE a.job_id = OLD.job_id AND a.incarnation = OLD.incarnation)
+AND EXISTS (
+    SELECT 1 FROM log_gap AS g
+    WHERE g.to_position = (SELECT MIN(to_position) FROM log_gap WHERE to_position >= OLD.position)
+    AND g.from_position <= OLD.position AND (g.to_position > OLD.position OR g.checksum = OLD.checksum)
+)
+"""
 
 TRIGGERS = {
     "sqlite": (
         "CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event"
         " BEGIN SELECT RAISE(ABORT, 'event is append-only: UPDATE refused'); END",
-        "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event"
+        f"CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event WHEN NOT ({IS_ARCHIVED})"
         " BEGIN SELECT RAISE(ABORT, 'event is append-only: DELETE refused'); END",
         # INSERT OR REPLACE would delete a row without firing the trigger above
         "CREATE TRIGGER event_is_not_replaced BEFORE INSERT ON event"
@@ -179,14 +220,30 @@ TRIGGERS = {
         " OR EXISTS (SELECT 1 FROM event WHERE job_id = NEW.job_id AND incarnation = NEW.incarnation"
         " AND version = NEW.version)"
         " BEGIN SELECT RAISE(ABORT, 'event is append-only: this position or version is taken'); END",
+        *(
+            f"CREATE TRIGGER {table}_refuses_{change.lower()} BEFORE {change} ON {table}"
+            f" BEGIN SELECT RAISE(ABORT, '{table} is append-only: {change} refused'); END"
+            for table in ("archived_job", "log_gap")
+            for change in ("UPDATE", "DELETE")
+        ),
     ),
     "postgresql": (
         """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN RAISE EXCEPTION 'event is append-only: % refused', TG_OP; END $$""",
-        "CREATE TRIGGER event_is_not_changed BEFORE UPDATE OR DELETE ON event"
-        " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+           BEGIN RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP; END $$""",
+        f"""CREATE FUNCTION refuse_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN
+               IF {IS_ARCHIVED} THEN RETURN OLD; END IF;
+               RAISE EXCEPTION 'event is append-only: DELETE refused';
+           END $$""",
+        "CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event FOR EACH ROW EXECUTE FUNCTION refuse_delete()",
         "CREATE TRIGGER event_is_not_truncated BEFORE TRUNCATE ON event"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        *(
+            f"CREATE TRIGGER {table}_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            for table in ("archived_job", "log_gap")
+        ),
     ),
 }
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from server.api.entries import entry_of
-from server.jobs.events import Recorded
+from server.jobs.events import InArchive, Recorded
 from server.jobs.ids import JobId, Position
 from server.store import StoreUnavailable
 from server.store.history import History, LogPage, Wanted
@@ -62,6 +62,7 @@ class Feed:
         self._kept: list[Fed] = []
         self._bytes = 0
         self._before = Position(0)  # of the event before the first that is kept
+        self._last_gap = Position(0)  # of the last that stands for events in an archive
         self.position = Position(0)
         self.closed = False
         self._news = asyncio.Event()
@@ -101,7 +102,9 @@ class Feed:
     async def after(self, position: Position, limit: int, wanted: Wanted) -> Part:
         """Up to `limit` events behind `position`. From memory, if that reaches back so far; it may then be a
         moment older than the database. Raises: StoreUnavailable."""
-        if self._before <= position <= self.position:
+        # which jobs' events are in an archive only the database knows
+        is_told_in_full = wanted.job_id is None or position >= self._last_gap
+        if self._before <= position <= self.position and is_told_in_full:
             return self._from_memory(position, limit, wanted)
         return await self.read(position, limit, wanted)
 
@@ -160,7 +163,7 @@ class Feed:
                 self._restored += 1
                 await self._tell()
                 return
-            if not page.events:
+            if page.looked_at == self.position:
                 return
             self._take(page)
             await self._tell()
@@ -177,6 +180,8 @@ class Feed:
             fed = Fed.of(recorded)
             self._kept.append(fed)
             self._bytes += len(fed.frame)
+            if fed.entry.type == InArchive.type:
+                self._last_gap = fed.position
         self.position = page.looked_at
         self._forget()
 

@@ -7,7 +7,7 @@ import msgspec
 
 from server.api.endpoint import Endpoint, JobPath
 from server.api.modelbox import DESCRIBED, Described
-from server.jobs.events import EVENT_TYPES
+from server.jobs.events import SHOWN_TYPES
 from server.wire.bodies import ErrorBody
 
 Json = dict[str, Any]
@@ -81,7 +81,7 @@ def _types_of(endpoints: Sequence[Endpoint]) -> Iterator[Any]:
         found |= {kind: None for kind in bodies if kind is not None}
     for endpoint in endpoints:
         found |= {kind: None for kind in endpoint.answer_types if _is_struct(kind)}
-    found |= dict.fromkeys(EVENT_TYPES.values())
+    found |= dict.fromkeys(SHOWN_TYPES)
     yield from found
 
 

@@ -86,6 +86,19 @@ class LossAccepted(Event, frozen=True, kw_only=True):
     known_checksum: str
 
 
+class EventsArchived(Event, frozen=True, kw_only=True):
+    """The `events` of so many deleted `jobs` are in a file and leave the log. Belongs to no job. `archive` is the
+    file's id, `sha256` that of its text, uncompressed. Positions of the log that have no event any more name the
+    position of this one; the file may hold some that were archived before."""
+
+    type: ClassVar[str] = "events-archived"
+    archive: str
+    file: str
+    sha256: str
+    jobs: int
+    events: int
+
+
 class JobCreated(Event, frozen=True, kw_only=True):
     """`origin` is "rest" or "file"; `file_digest` is the SHA-256 of a boot file's bytes, "" for REST."""
 
@@ -247,6 +260,17 @@ class JobDeleted(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "job-deleted"
 
 
+class InArchive(Event, frozen=True, kw_only=True):
+    """In place of `events` that are in the archive `file`, at positions `from_position` to `to_position`: of one
+    incarnation when it stands among a job's events, else all between. Not in the log, made when that is read."""
+
+    type: ClassVar[str] = "in-archive"
+    from_position: int
+    to_position: int
+    events: int
+    file: str
+
+
 class UnknownEvent(Event, frozen=True, kw_only=True):
     """An event that a newer program wrote: kept in the log, skipped by the fold."""
 
@@ -260,6 +284,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LeaderElected,
         BackupRestored,
         LossAccepted,
+        EventsArchived,
         JobCreated,
         EngineStarted,
         EngineReady,
@@ -278,6 +303,10 @@ EVENT_TYPES: dict[str, type[Event]] = {
         JobDeleted,
     )
 }
+
+
+SHOWN_TYPES = (*EVENT_TYPES.values(), InArchive)
+"""What a reader of the log may meet."""
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,10 @@ def _what(event: e.Event, recorded: e.Recorded) -> str:
             return f"all of this came from a backup, restored on {event.host}; what followed it is given up"
         case e.LossAccepted(known_position=known):
             return f"the loss of events up to position {known} was accepted on {event.host}"
+        case e.EventsArchived():
+            return f"{event.events} events of {event.jobs} deleted jobs went into the archive {event.file}"
+        case e.InArchive(from_position=begin, to_position=end):
+            return f"{event.events} events, position {begin} to {end}, are in the archive {event.file}"
         case e.JobCreated():
             return "created from its file" if event.origin == "file" else "created over REST"
         case e.DeleteRequested():

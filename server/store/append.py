@@ -19,6 +19,7 @@ from server.store import patience, queries
 from server.store.batch import Appended, Batch, Submission
 from server.store.database import Database, Rows
 from server.store.errors import CannotStore, CommitUnknown, StoreError, StoreUnavailable
+from server.store.gaps import ARCHIVED, newest_archived
 from server.store.head import EMPTY, Head, head_of
 from server.store.rows import Values, graph_values, job_of, job_values, loop_values
 from server.store.seen import COLUMNS_OF_HEAD, Watermark, checksum_at, checksum_at_known
@@ -176,6 +177,8 @@ class Writer:
             time.sleep(pause)
             with suppress(StoreUnavailable):
                 found = self._session.write(lambda connection: (checksum_at(connection, head.position), False))
+                if found == ARCHIVED:
+                    break
                 if found != head.checksum:
                     return [StoreUnavailable(*error.args) for _ in submissions]
                 self._watermark.take(head)
@@ -208,11 +211,11 @@ class Writer:
         head, known = head_of(rows[0][:COLUMNS_OF_HEAD]), rows[0][COLUMNS_OF_HEAD]
         self._watermark.compare(self._seen, head, known)
         for row in rows:
-            job_id, incarnation = row[COLUMNS_OF_HEAD + 1 : COLUMNS_OF_HEAD + 3]
+            job_id, in_log, in_archive = row[COLUMNS_OF_HEAD + 1 : COLUMNS_OF_HEAD + 4]
             if job_id is not None:
-                columns = row[COLUMNS_OF_HEAD + 3 :]
+                columns = row[COLUMNS_OF_HEAD + 4 :]
                 jobs[job_id] = None if columns[0] is None else job_of(columns)
-                incarnations[job_id] = incarnation or 0
+                incarnations[job_id] = max(in_log or 0, in_archive or 0)
         looping = [job.job_id for job in jobs.values() if job is not None and job.left_out]
         beside = queries.left_out(connection, looping) if looping else {}
         loops = {job_id: one.events for job_id, one in beside.items()}
@@ -220,8 +223,9 @@ class Writer:
 
 
 def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
-    """The log's head, and the checksum at position `known`; and for each of the ids the newest incarnation of that
-    id and its row in `job`, if it has them. One row with the head alone, when there are no ids."""
+    """The log's head, and the checksum at position `known`; and for each of the ids its newest incarnation in the
+    log, that in an archive, and its row in `job`, if it has them. One row with the head alone, when there are no
+    ids."""
     ids = database.ids_table()
     newest = (
         sa.select(EVENT.c.incarnation)
@@ -231,9 +235,9 @@ def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:
         .scalar_subquery()
     )
     all_ids = LOG_HEAD.outerjoin(ids, sa.true()).outerjoin(JOB, JOB.c.job_id == ids.c.value)
-    return sa.select(*LOG_HEAD.columns, checksum_at_known(), ids.c.value, newest, *JOB.columns).select_from(
-        all_ids
-    )
+    incarnations = newest, newest_archived(ids.c.value)
+    columns = checksum_at_known(), ids.c.value, *incarnations, *JOB.columns
+    return sa.select(*LOG_HEAD.columns, *columns).select_from(all_ids)
 
 
 def _has_changed(appended: Appended) -> bool:

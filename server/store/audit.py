@@ -1,6 +1,6 @@
 """The event log, read row by row without trust: what is wrong with it is a list, never an exception."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.jobs.crash_loop import fold_left_out
-from server.jobs.events import JobCreated, Recorded
+from server.jobs.events import EventsArchived, JobCreated, Recorded
 from server.jobs.ids import Digest, JobId, Position
 from server.jobs.state import Job, fold
 from server.store.checksums import BEGINNING, Checksum, event_checksum
+from server.store.gaps import Gap, archived_lives, gaps_from
 from server.store.queries import LeftOut
 from server.store.rows import recorded_of
 from server.store.tables import EVENT
@@ -54,13 +55,18 @@ class Audit:
     one finding and not one for each row behind it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gaps: Iterable[Gap] = (), archived: Collection[tuple[JobId, int]] = ()) -> None:
+        """`gaps` are those behind the first event, in order, `archived` the incarnations that are in archives."""
         self.position = Position(0)
         self.checksum = BEGINNING
         self.jobs: dict[JobId, Job] = {}
+        self.archives: dict[int, EventsArchived] = {}
         self.digests: dict[Digest, JobId] = {}
         self.differences: list[Difference] = []
         self._last: dict[JobId, tuple[int, int]] = {}
+        self._gaps = iter(gaps)
+        self._gap = next(self._gaps, None)
+        self._archived = archived
 
     def add_row(self, row: Sequence[Any]) -> None:
         """The next row, with the columns of `event` in their order."""
@@ -73,6 +79,7 @@ class Audit:
     def add_link(self, row: Sequence[Any]) -> None:
         """As `add_row`, but only for the row's place in the chain."""
         position = Position(row[0])
+        self._pass_gaps(position)
         if position != self.position + 1:
             self._found(_job_id(row), position, "event.position", str(self.position + 1), str(position))
         elif self.checksum != UNKNOWN:
@@ -95,8 +102,27 @@ class Audit:
         return True
 
     def add_unreadable(self, position: Position, reason: str) -> None:
+        self._pass_gaps(position)
         self._found("", position, "event", "a row that can be read", f"unreadable ({reason})")
         self.position, self.checksum = position, UNKNOWN
+
+    def add_end(self) -> None:
+        """All events are in."""
+        while self._gap is not None:
+            self._found("", self._gap.to_position, "log_gap", "an event behind it", "none")
+            self._gap = next(self._gaps, None)
+
+    def _pass_gaps(self, position: Position) -> None:
+        """Over those before `position`, whose checksum the event behind them chains to."""
+        while self._gap is not None and self._gap.to_position < position:
+            gap = self._gap
+            if gap.from_position != self.position + 1:
+                found = f"a gap from {gap.from_position}"
+                self._found("", gap.to_position, "log_gap", f"position {self.position + 1}", found)
+            self.position, self.checksum = Position(gap.to_position), gap.checksum
+            self._gap = next(self._gaps, None)
+        if self._gap is not None and self._gap.from_position <= position:
+            self._found("", position, "log_gap", "no event within it", "an event")
 
     def _check_checksum(self, row: Sequence[Any]) -> None:
         try:
@@ -107,6 +133,8 @@ class Audit:
             self._found(_job_id(row), row[0], "event.checksum", expected, str(row[-1]))
 
     def _add(self, recorded: Recorded) -> None:
+        if isinstance(recorded.event, EventsArchived):
+            self.archives[recorded.position] = recorded.event
         if not recorded.job_id:
             return
         self._check_version(recorded)
@@ -120,11 +148,19 @@ class Audit:
 
     def _check_version(self, recorded: Recorded) -> None:
         incarnation, version = self._last.get(recorded.job_id, (0, 0))
-        expected = (incarnation + 1, 1) if isinstance(recorded.event, JobCreated) else (incarnation, version + 1)
+        expected = (incarnation, version + 1)
+        if isinstance(recorded.event, JobCreated):
+            expected = (self._incarnation_after(recorded.job_id, incarnation), 1)
         found = (recorded.incarnation, recorded.version)
         if found != expected:
             self._found(recorded.job_id, recorded.position, "event.version", str(expected), str(found))
         self._last[recorded.job_id] = found
+
+    def _incarnation_after(self, job_id: JobId, incarnation: int) -> int:
+        incarnation += 1
+        while (job_id, incarnation) in self._archived:
+            incarnation += 1
+        return incarnation
 
     def _found(self, job_id: str, position: int, column: str, expected: str, found: str) -> None:
         self.differences.append(Difference(job_id, column, expected, found, position))
@@ -132,13 +168,14 @@ class Audit:
 
 def audit_log(connection: sa.Connection, after: Audit | None = None) -> Audit:
     """Reads all events behind those of `after`. Raises: SQLAlchemyError, when the table cannot be read at all."""
-    audit = after or Audit()
+    audit = after or Audit(gaps_from(connection, 1), archived_lives(connection))
     while page := list(_page(connection, audit.position)):
         for row in page:
             if isinstance(row, _Unreadable):
                 audit.add_unreadable(row.position, row.reason)
             else:
                 audit.add_row(row)
+    audit.add_end()
     return audit
 
 
@@ -176,10 +213,11 @@ def broken_link(connection: sa.Connection, after: int) -> tuple[Checksum, str]:
     """Checks that the events behind position `after` chain without a hole. Returns the last one's checksum, and
     what is wrong, "" when nothing is."""
     query = sa.select(*_COLUMNS).where(EVENT.c.position >= after).order_by(EVENT.c.position)
-    audit = Audit()
-    for number, row in enumerate(connection.execute(query)):
-        if number == 0 and after > 0:
-            audit.position, audit.checksum = row[0], row[-1]
-        else:
-            audit.add_link(row)
+    rows = list(connection.execute(query))
+    first = rows.pop(0) if rows and after > 0 else None
+    audit = Audit(gaps_from(connection, first[0] if first is not None else 1))
+    if first is not None:
+        audit.position, audit.checksum = first[0], first[-1]
+    for row in rows:
+        audit.add_link(row)
     return audit.checksum, str(audit.differences[0]) if audit.differences else ""

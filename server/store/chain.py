@@ -9,6 +9,7 @@ from server.jobs.events import Recorded
 from server.store.audit import UNREADABLE
 from server.store.checksums import BEGINNING, Checksum, event_checksum
 from server.store.errors import Damaged
+from server.store.gaps import checksums_of_gaps
 from server.store.rows import MEND_LOG, recorded_of
 from server.store.tables import EVENT
 
@@ -30,6 +31,9 @@ def _checksums_at(connection: sa.Connection, positions: Iterable[int]) -> dict[i
         some = wanted[first : first + _POSITIONS_A_QUERY]
         query = sa.select(EVENT.c.position, EVENT.c.checksum).where(EVENT.c.position.in_(some))
         found |= {position: Checksum(checksum) for position, checksum in connection.execute(query)}
+        missing = [position for position in some if position not in found]
+        if missing:
+            found |= checksums_of_gaps(connection, missing)
     return found
 
 

@@ -3,17 +3,19 @@
 On a thread of its own, so that who reads long histories does not keep those waiting who ask for a status.
 """
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from server.jobs.events import Recorded
+from server.jobs.events import InArchive, Recorded
 from server.jobs.ids import JobId, Position
 from server.store import queries
 from server.store.call_times import together
 from server.store.chain import trusted
 from server.store.errors import Damaged
+from server.store.gaps import gap_entries, is_archived, life_entries
 from server.store.reader import Reader
 from server.store.rows import MEND_LOG, is_storable
 from server.store.seen import Watermark
@@ -26,13 +28,15 @@ MOST_LOOKED_AT = 20_000
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events; no types: all."""
+    """Which events; no types: all. What stands in place of events that are in an archive is always wanted."""
 
     job_id: JobId | None = None
     types: frozenset[str] = frozenset()
 
     def matches(self, job_id: JobId, event_type: str) -> bool:
-        return (self.job_id is None or self.job_id == job_id) and (not self.types or event_type in self.types)
+        return (self.job_id is None or self.job_id == job_id) and (
+            not self.types or event_type in self.types or event_type == InArchive.type
+        )
 
 
 class LogPage(msgspec.Struct, frozen=True):
@@ -70,8 +74,8 @@ class History:
     async def of_job(
         self, job_id: JobId, cursor: Position | None, limit: int, *, newest_first: bool
     ) -> list[Recorded] | None:
-        """Up to `limit` events of all incarnations of a job, beyond `cursor` in the order asked for; None when
-        there never was a job of that id."""
+        """Up to `limit` events of all incarnations of a job, each that is archived being one, beyond `cursor` in
+        the order asked for; None when there never was a job of that id."""
         if not is_storable(job_id):
             return None
         return await self._reader.run(
@@ -98,14 +102,24 @@ def page_after(connection: sa.Connection, position: Position, limit: int, wanted
     if wanted.types:
         query = query.where(EVENT.c.type.in_(sorted(wanted.types)))
     events = _recorded(connection, query)
-    looked_at = events[-1].position if len(events) == limit else max(end, position)
-    return LogPage(tuple(events), looked_at, head)
+    if wanted.job_id is not None:
+        gaps = life_entries(connection, wanted.job_id, position, limit, newest_first=False)
+        are_more = len(gaps) == limit
+    else:
+        gaps, are_more = gap_entries(connection, position, limit)
+    known_to = [max(end, position)]
+    known_to += [events[-1].position] if len(events) == limit else []
+    known_to += [gaps[-1].position] if are_more else []
+    found = [one for one in merged(events, gaps) if one.position <= min(known_to)]
+    looked_at = found[limit - 1].position if len(found) >= limit else min(known_to)
+    return LogPage(tuple(found[:limit]), looked_at, head)
 
 
 def newest_page(connection: sa.Connection, limit: int) -> LogPage:
     head = queries.head(connection).position
     last = sa.select(EVENT).where(EVENT.c.position > head - limit).order_by(EVENT.c.position)
-    return LogPage(tuple(_recorded(connection, last)), head, head)
+    gaps, _ = gap_entries(connection, Position(head - limit), limit)
+    return LogPage(tuple(merged(_recorded(connection, last), gaps)), head, head)
 
 
 def page_of_job(
@@ -115,13 +129,18 @@ def page_of_job(
         query = queries.of_job_backwards(connection, job_id, cursor, limit)
     else:
         query = queries.of_job(connection, job_id, cursor or Position(0), limit)
-    events = _recorded(connection, query)
+    lives = life_entries(connection, job_id, cursor, limit, newest_first=newest_first)
+    events = merged(_recorded(connection, query), lives, newest_first=newest_first)[:limit]
     return events if events or is_known(connection, job_id) else None
+
+
+def merged(events: list[Recorded], gaps: list[Recorded], *, newest_first: bool = False) -> list[Recorded]:
+    return sorted([*events, *gaps], key=attrgetter("position"), reverse=newest_first) if gaps else events
 
 
 def is_known(connection: sa.Connection, job_id: JobId) -> bool:
     one = sa.select(EVENT.c.position).where(EVENT.c.job_id == job_id).limit(1)
-    return connection.execute(one).one_or_none() is not None
+    return connection.execute(one).one_or_none() is not None or is_archived(connection, job_id)
 
 
 def _recorded(connection: sa.Connection, query: sa.Select[tuple[Any, ...]]) -> list[Recorded]:

@@ -10,9 +10,10 @@ from server.jobs.commands import Graph
 from server.jobs.events import JobDeleted, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.jobs.state import Job
+from server.store.gaps import newest_archived
 from server.store.head import Head, head_of
 from server.store.rows import graph_of, job_of, left_out_of, plan_values, recorded_of
-from server.store.tables import EVENT, GRAPH, JOB, LOG_HEAD, LOOP_EVENT
+from server.store.tables import ARCHIVED_JOB, EVENT, GRAPH, JOB, LOG_HEAD, LOOP_EVENT
 
 NO_FENCE = Epoch(0)
 LAST_EVENTS = 100
@@ -101,7 +102,8 @@ def changes_since(connection: sa.Connection, before: Mark) -> Changes:
         others = sa.select(JOB).where(JOB.c.job_id.in_(looping), JOB.c.position <= before.position)
         jobs += tuple(job_of(row) for row in connection.execute(others))
     deleted = sa.select(EVENT.c.job_id).where(EVENT.c.position > before.position, EVENT.c.type == JobDeleted.type)
-    gone = set(connection.scalars(deleted)) - {job.job_id for job in jobs}
+    archived = sa.select(ARCHIVED_JOB.c.job_id).where(ARCHIVED_JOB.c.to_position > before.position)
+    gone = set(connection.scalars(sa.union_all(deleted, archived))) - {job.job_id for job in jobs}
     ids = tuple(JobId(job_id) for job_id in gone)
     return Changes(end.position, end.epoch, jobs, ids, complete=False, left_out=end.left_out, fence=end.fence)
 
@@ -179,6 +181,7 @@ def _place_of(connection: sa.Connection, job_id: JobId, position: Position) -> s
 
 
 def last_incarnation(connection: sa.Connection, job_id: JobId) -> tuple[Recorded, ...]:
+    """How the newest job of that id began and ended; nothing, when there is none or it is in an archive."""
     newest = (
         sa.select(EVENT.c.incarnation)
         .where(EVENT.c.job_id == job_id)
@@ -187,6 +190,7 @@ def last_incarnation(connection: sa.Connection, job_id: JobId) -> tuple[Recorded
         .scalar_subquery()
     )
     of_it = sa.select(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.incarnation == newest)
+    of_it = of_it.where(EVENT.c.incarnation > sa.func.coalesce(newest_archived(sa.literal(job_id)), 0))
     last = of_it.order_by(EVENT.c.version.desc()).limit(LAST_EVENTS)
     found = {row.version: recorded_of(row) for row in connection.execute(last)}
     if found and 1 not in found:

@@ -21,6 +21,7 @@ from server.store.head import Head
 from server.store.leader import leader_lock
 from server.store.session import Session
 from server.store.sqlite import SqliteDatabase
+from server.store.tables import APPEND_ONLY
 from server.store.urls import database_of
 
 CONTEXT = Context(actor="restore")
@@ -80,9 +81,11 @@ def _into_server(url: str, backup: Path, submission: Submission, replace: bool) 
         def fill(into: sa.Connection) -> tuple[Head, bool]:
             before = queries.head(into)
             _refuse_non_empty(database, before, replace)
-            into.exec_driver_sql("ALTER TABLE event DISABLE TRIGGER USER")
+            for table in APPEND_ONLY:
+                into.exec_driver_sql(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
             source.read(lambda connection: copy_tables(connection, into))
-            into.exec_driver_sql("ALTER TABLE event ENABLE TRIGGER USER")
+            for table in APPEND_ONLY:
+                into.exec_driver_sql(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
             return _begin(database, into, submission, before.epoch)
 
         try:

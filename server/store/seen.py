@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from server.jobs.ids import Epoch, Position
 from server.store.checksums import BEGINNING, Checksum
 from server.store.errors import HistoryLost
+from server.store.gaps import ARCHIVED, gap_checksum_at_known
 from server.store.head import Head, head_of
 from server.store.tables import EVENT, LOG_HEAD
 
@@ -57,7 +58,8 @@ class Watermark:
                 f"database {self._database} has lost events: its log ends at position {head.position}, and events"
                 f" up to position {seen.position} were on disk; {WHAT_TO_DO}"
             )
-        if found != seen.checksum:
+        # only what ended long before can be in an archive, and another history has not archived the same positions
+        if found not in (seen.checksum, ARCHIVED):
             raise HistoryLost(
                 f"database {self._database} has another history: at position {seen.position} its log has another"
                 f" event than the one that was on disk; {WHAT_TO_DO}"
@@ -84,12 +86,15 @@ def head_and_known() -> sa.Select[tuple[object, ...]]:
     return sa.select(*LOG_HEAD.columns, checksum_at_known())
 
 
-def checksum_at_known() -> sa.ScalarSelect[str]:
-    return sa.select(EVENT.c.checksum).where(EVENT.c.position == sa.bindparam("known")).scalar_subquery()
+def checksum_at_known() -> sa.ColumnElement[str]:
+    """ARCHIVED, when the event is in an archive and nobody has its checksum."""
+    in_log = sa.select(EVENT.c.checksum).where(EVENT.c.position == sa.bindparam("known")).scalar_subquery()
+    return sa.func.coalesce(in_log, gap_checksum_at_known())
 
 
 def checksum_at(connection: sa.Connection, position: Position) -> Checksum | None:
-    return connection.scalar(sa.select(EVENT.c.checksum).where(EVENT.c.position == position))
+    """As `checksum_at_known`."""
+    return connection.scalar(sa.select(checksum_at_known()), {"known": position})
 
 
 def load(state_dir: Path) -> Seen | None:

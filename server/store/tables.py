@@ -160,3 +160,54 @@ JOB = sa.Table(
     sa.Column("checksum", sa.Text, nullable=False),
     sa.Index("job_by_position", "position"),
 )
+
+ARCHIVED_JOB = sa.Table(
+    "archived_job",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("incarnation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sa.Column("from_position", sa.BigInteger, nullable=False),
+    sa.Column("to_position", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("deleted_at", UtcTime, nullable=False),
+    sa.Column("archive", sa.BigInteger, nullable=False),
+    sa.Index("archived_job_by_position", "to_position"),
+)
+"""Incarnations whose events are in a file. `archive` is the position of the event that names the file."""
+
+LOG_GAP = sa.Table(
+    "log_gap",
+    METADATA,
+    sa.Column(
+        "to_position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("from_position", sa.BigInteger, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
+    sa.Column("archive", sa.BigInteger, nullable=False),
+)
+"""Runs of positions whose events are in a file, `checksum` is that of the run's last event."""
+
+APPEND_ONLY = (EVENT, ARCHIVED_JOB, LOG_GAP)
+"""Tables that have triggers."""
+
+TOKEN = sa.Table(
+    "token",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("scope", JsonText, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("revoked_at", UtcTime),
+    sa.Index(
+        "token_of_name",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    ),
+)
+"""Who may use the API, see jobs/access. Rows of revoked tokens stay, as the history names them."""

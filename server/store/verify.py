@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from server.jobs.events import EventsArchived
 from server.jobs.ids import Digest, JobId
 from server.jobs.state import Job
 from server.store import queries
@@ -13,7 +14,7 @@ from server.store.audit import Audit, Difference, audit_log
 from server.store.errors import Damaged
 from server.store.head import Head
 from server.store.rows import JSON_COLUMNS, job_values
-from server.store.tables import GRAPH, JOB, LOG_HEAD, LOOP_EVENT
+from server.store.tables import ARCHIVED_JOB, EVENT, GRAPH, JOB, LOG_GAP, LOG_HEAD, LOOP_EVENT
 
 GRAPHS_A_READ = 50
 
@@ -27,6 +28,7 @@ def verify(connection: sa.Connection) -> list[Difference]:
         for left_out in queries.left_out(connection).values():
             audit.add_left_out(left_out)
         found += audit.differences
+        found += _check_archives(connection, audit)
         found += _check_head(queries.head(connection), audit)
         found += _compare_jobs(connection, audit.jobs)
         found += _check_graphs(connection, audit.digests)
@@ -79,6 +81,34 @@ def _check_head(head: Head, audit: Audit) -> list[Difference]:
     if head.jobs != len(audit.jobs):
         found.append(Difference("", "log_head.jobs", str(len(audit.jobs)), str(head.jobs)))
     return found
+
+
+def _check_archives(connection: sa.Connection, audit: Audit) -> list[Difference]:
+    """Whether both tables of what is archived say the same, and name events that tell of an archive."""
+    size = LOG_GAP.c.to_position - LOG_GAP.c.from_position + 1
+    missing = _events_by_archive(connection, LOG_GAP.c.archive, size)
+    archived = _events_by_archive(connection, ARCHIVED_JOB.c.archive, ARCHIVED_JOB.c.events)
+    found = []
+    for archive in sorted(missing.keys() | archived.keys()):
+        if archive not in audit.archives:
+            found.append(Difference("", "event.type", EventsArchived.type, "another, or none", archive))
+        if missing.get(archive) != archived.get(archive):
+            column = "archived_job.events"
+            found.append(Difference("", column, str(missing.get(archive)), str(archived.get(archive)), archive))
+    left = sa.select(EVENT.c.job_id, sa.func.min(EVENT.c.position)).join(
+        ARCHIVED_JOB,
+        sa.and_(ARCHIVED_JOB.c.job_id == EVENT.c.job_id, ARCHIVED_JOB.c.incarnation == EVENT.c.incarnation),
+    )
+    for job_id, position in connection.execute(left.group_by(EVENT.c.job_id, EVENT.c.incarnation)):
+        found.append(Difference(job_id, "event", "none of an archived incarnation", "one", position))
+    return found
+
+
+def _events_by_archive(
+    connection: sa.Connection, archive: sa.Column[int], events: sa.ColumnElement[int]
+) -> dict[int, int]:
+    sums = sa.select(archive, sa.cast(sa.func.sum(events), sa.BigInteger)).group_by(archive)
+    return {row[0]: row[1] for row in connection.execute(sums)}
 
 
 def _compare_jobs(connection: sa.Connection, jobs: dict[JobId, Job]) -> list[Difference]:

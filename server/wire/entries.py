@@ -6,19 +6,24 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from server.jobs.events import EVENT_TYPES
+from server.jobs.events import SHOWN_TYPES
 
 _WHAT = {
     "type": "object",
-    "anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in EVENT_TYPES.values()],
+    "anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in SHOWN_TYPES],
     "additionalProperties": True,
 }
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened, as it stands in the log for ever."""
+    """Something that happened, as it stands in the log; or, of type `in-archive`, what is in a file by now."""
 
-    position: Annotated[int, Meta(description="its place in the log, from 1, without holes")]
+    position: Annotated[
+        int,
+        Meta(
+            description="its place in the log, from 1, without holes; of `in-archive` the last that it stands for"
+        ),
+    ]
     time: datetime
     type: Annotated[str, Meta(description="such as job-created; more types may come")]
     job: Annotated[str | None, Meta(description="null for what belongs to no job")]

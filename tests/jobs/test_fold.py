@@ -85,6 +85,7 @@ def test_type_names_in_the_log_are_fixed() -> None:
         "engine-started",
         "engine-stopped",
         "engine-unreachable",
+        "events-archived",
         "flow-recovered",
         "flow-stalled",
         "flow-succeeded",

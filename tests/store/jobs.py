@@ -60,8 +60,7 @@ def unlock(url: str) -> None:
     """Lets the rows of the log be changed and deleted: without it, no damage could be done in SQL."""
     where = "" if url.startswith("sqlite") else " ON event"
     query(url, f"DROP TRIGGER event_is_not_changed{where}")
-    if not where:
-        query(url, "DROP TRIGGER event_is_not_deleted")
+    query(url, f"DROP TRIGGER event_is_not_deleted{where}")
 
 
 def rechain(url: str) -> None:

@@ -19,13 +19,13 @@ from server.store import Appended, Store
 from server.store.batch import Batch, Submission
 from server.store.follower import Follower
 from server.store.head import EMPTY
-from tests.history import Row, assert_legal, read_history
+from tests.history import History, assert_legal, read_history
 from tests.store.jobs import CLIENT, ENGINE, RUNNER, A, create, delete, query, seen
 
 POLICY = RestartPolicy(delay=0.01, delay_max=0.01)
 
 
-def rows_of(url: str) -> list[Row]:
+def rows_of(url: str) -> History:
     return read_history(Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else url)
 
 

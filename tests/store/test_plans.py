@@ -5,8 +5,9 @@ import sqlalchemy as sa
 
 from server.jobs.commands import Graph
 from server.jobs.ids import JobId, Position
-from server.store import Store, health, history, queries
+from server.store import Store, chain, health, history, queries
 from server.store.append import _look_up
+from server.store.rows import recorded_of
 from server.store.urls import database_of
 from tests.store.jobs import query
 
@@ -49,7 +50,11 @@ READS = {
 
 
 @pytest.mark.parametrize("name", [*READS, "look-up of a batch"])
-async def test_no_read_goes_through_all_events(long_history: Store, url: str, kind: str, name: str) -> None:
+async def test_no_read_goes_through_all_events(
+    long_history: Store, url: str, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the events above have no checksums
+    monkeypatch.setattr(chain, "_trusted", lambda row, _previous: recorded_of(row))
     statements: list[str] = []
     database = database_of(url)
     with database.connect() as connection:
@@ -68,5 +73,8 @@ async def test_no_read_goes_through_all_events(long_history: Store, url: str, ki
 
     assert statements
     for plan in statements:
+        if kind == "sqlite":
+            assert "SCAN log_gap" not in plan
+            assert "SCAN archived_job" not in plan
         assert "SCAN event" not in plan.replace("SCAN event USING INDEX event_of_leaders", "")
         assert "Seq Scan on event" not in plan
