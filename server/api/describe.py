@@ -9,6 +9,7 @@ from sanic import HTTPResponse, Request
 from server.api.answers import answer
 from server.api.docs_page import POLICY
 from server.api.endpoint import Endpoint, OtherBody
+from server.api.rights import Right, Scoped
 
 PROGRAM = "modelbox-server"
 
@@ -61,6 +62,13 @@ async def docs(request: Request) -> HtmlPage:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/openapi.json", handler=openapi, tag="description"),
-    Endpoint(method="GET", path="/docs", handler=docs, tag="description"),
+    Endpoint(
+        method="GET",
+        path="/openapi.json",
+        handler=openapi,
+        tag="description",
+        right=Right.OPEN,
+        scoped=Scoped.NO_JOBS,
+    ),
+    Endpoint(method="GET", path="/docs", handler=docs, tag="description", right=Right.OPEN, scoped=Scoped.NO_JOBS),
 )

@@ -15,6 +15,7 @@ from sanic import HTTPResponse, Request
 
 from server.api.answers import answer
 from server.api.parameters import NoParameters, query_of
+from server.api.rights import Need, Right, Scoped, need
 from server.jobs.ids import JobId
 
 JOB = "/v1/modelbox/job/{job_id}/"
@@ -44,13 +45,20 @@ class OtherBody(ABC):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`errors` are the statuses, beside 400 for bad parameters and 503, that it answers with an error body."""
+    """`errors` are the statuses, beside 400 for bad parameters and 503, that it answers with an error body.
+    `right` and `scoped` say who may use it, see rights.py; None: what is usual for its method and path."""
 
     method: str
     path: str
     handler: Callable[..., Awaitable[Any]]
     tag: str
     errors: tuple[int, ...] = ()
+    right: Right | None = None
+    scoped: Scoped | None = None
+
+    @property
+    def need(self) -> Need:
+        return need(self.method, self.path, self.right, self.scoped)
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from server.api.endpoint import JOB, Endpoint, JobPath
 from server.api.entries import entry_of
 from server.api.feed import Feed, Part
 from server.api.parameters import InvalidParameter
+from server.api.rights import Scoped
 from server.api.stream import EventStream
 from server.jobs.errors import NoSuchJob
 from server.jobs.ids import JobId, Position
@@ -143,7 +144,14 @@ def _page_of(part: Part) -> EventPage:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/v1/modelbox/events", handler=all_events, tag=TAG, errors=(503,)),
+    Endpoint(
+        method="GET",
+        path="/v1/modelbox/events",
+        handler=all_events,
+        tag=TAG,
+        errors=(503,),
+        scoped=Scoped.FILTERED,
+    ),
     Endpoint(method="GET", path=f"{JOB}history", handler=job_history, tag=TAG, errors=(404, 503)),
     Endpoint(method="GET", path=f"{JOB}events", handler=job_events, tag=TAG, errors=(404, 503)),
 )

@@ -7,6 +7,7 @@ from sanic import Request
 
 from server.api.describe import PROGRAM, program_version
 from server.api.endpoint import Endpoint
+from server.api.rights import Right, Scoped
 from server.store.health import HealthProbe, StoreHealth
 from server.store.schema import REVISIONS
 from server.wire.health import DatabaseState, Live, NotReady, Ready, Version
@@ -55,7 +56,7 @@ async def version(request: Request) -> Version:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/health/live", handler=live, tag=TAG),
-    Endpoint(method="GET", path="/health/ready", handler=ready, tag=TAG),
-    Endpoint(method="GET", path="/version", handler=version, tag=TAG),
+    Endpoint(method="GET", path="/health/live", handler=live, tag=TAG, right=Right.OPEN, scoped=Scoped.NO_JOBS),
+    Endpoint(method="GET", path="/health/ready", handler=ready, tag=TAG, right=Right.OPEN, scoped=Scoped.NO_JOBS),
+    Endpoint(method="GET", path="/version", handler=version, tag=TAG, scoped=Scoped.NO_JOBS),
 )

@@ -12,6 +12,7 @@ from server.api.endpoint import Endpoint
 from server.api.job_index import Filter, JobIndex, Key, Sort, key_type
 from server.api.job_rows import FIELDS, row_of
 from server.api.parameters import InvalidParameter
+from server.api.rights import Scoped
 from server.jobs.words import JobStatus
 from server.wire.job_rows import JobPage
 
@@ -85,4 +86,13 @@ def _key_in(cursor: str | None, sort: Sort) -> Key | None:
     raise InvalidParameter("cursor", "no cursor of this list in this order; leave it out to begin anew")
 
 
-ENDPOINTS = (Endpoint(method="GET", path="/v1/modelbox/jobs", handler=list_jobs, tag="list", errors=(503,)),)
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/modelbox/jobs",
+        handler=list_jobs,
+        tag="list",
+        errors=(503,),
+        scoped=Scoped.FILTERED,
+    ),
+)

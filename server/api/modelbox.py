@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from server.api.rights import Need, Scoped, need
 from server.api.validation import CreateQuery
 from server.wire.bodies import CreateBody, JobBody, JobListBody
 from server.wire.validation import ValidateBody, Validation
@@ -27,6 +28,11 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     body: Any = None
     query: Any = None
     tag: str = JOBS_TAG
+    scoped: Scoped | None = None
+
+    @property
+    def need(self) -> Need:
+        return need(self.method, self.path, scoped=self.scoped)
 
 
 def _create(method: str, name: str) -> Described:
@@ -42,6 +48,7 @@ def _create(method: str, name: str) -> Described:
         ),
         body=CreateBody,
         query=CreateQuery,
+        scoped=Scoped.LABELS,
         answers={
             201: ("The flow is up. `Location` has the job's path. With `dry_run`: it would be.", Validation),
             202: ("On record, not up yet.", JobBody),
@@ -74,6 +81,7 @@ DESCRIBED = (
         answers={200: ("What there is to say of it.", Validation)},
         errors={400: "The body is not JSON, or no object (006)."},
         tag="jobs",
+        scoped=Scoped.NO_JOBS,
     ),
     Described(
         method="GET",
@@ -90,6 +98,7 @@ DESCRIBED = (
         text="The status of all jobs, oldest first.",
         answers={200: ("All jobs.", JobListBody)},
         errors={},
+        scoped=Scoped.FILTERED,
     ),
     Described(
         method="DELETE",
