@@ -47,6 +47,8 @@ def run_engine(
         identity=identity_of(os.getpid(), run_dir.path),
         rations=rations,
         log_limits=spec.log_limits,
+        seat=spec.seat,
+        successor=spec.successor,
     )
     hit(Failpoint.ENGINE_BORN)
     write_owner(lock, head)

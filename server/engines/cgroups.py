@@ -74,9 +74,9 @@ class Cgroups:
         self._leftover: list[Cgroup] = []
         _try_out(self._root)
 
-    def make(self, job_id: str, incarnation: int, attempt: int, limits: Limits) -> Cgroup:
+    def make(self, job_id: str, incarnation: int, attempt: int, limits: Limits, seat: int = 0) -> Cgroup:
         """Raises: OSError."""
-        group = self.of(job_id, incarnation, attempt)
+        group = self.of(job_id, incarnation, attempt, seat)
         group.path.mkdir(exist_ok=True)
         for name, value in settings_of(limits, self.controllers).items():
             # kernels without swap have no such file
@@ -84,12 +84,12 @@ class Cgroups:
                 _write(group.path / name, value)
         return group
 
-    def of(self, job_id: str, incarnation: int, attempt: int) -> Cgroup:
-        return Cgroup(self._root / f"{key_of(job_id)}-{incarnation}-{attempt}", self.controllers)
+    def of(self, job_id: str, incarnation: int, attempt: int, seat: int = 0) -> Cgroup:
+        return Cgroup(self._root / f"{key_of(job_id, seat)}-{incarnation}-{attempt}", self.controllers)
 
-    def clear(self, job_id: str) -> None:
-        """Ends and removes whatever groups are left of a job that has no engine."""
-        for path in self._root.glob(f"{key_of(job_id)}-*"):
+    def clear(self, job_id: str, seat: int = 0) -> None:
+        """Ends and removes whatever groups are left of a job that has no engine in that seat."""
+        for path in self._root.glob(f"{key_of(job_id, seat)}-*"):
             self.end(Cgroup(path, self.controllers))
 
     def end(self, group: Cgroup) -> None:

@@ -44,7 +44,8 @@ class Children:
         self._birth = birth
         self._cgroups = cgroups
         self._alive: dict[int, Child] = {}
-        self._exits: dict[str, Exit] = {}
+        self._exits: dict[tuple[str, int], Exit] = {}
+        """By job and seat."""
         self._rations = Rations()
         self._excesses: dict[int, Excess] = {}
         self._deaths = Deaths(run_dir)
@@ -75,36 +76,44 @@ class Children:
             os.close(lock)
 
     def _take_lock(self, spec: EngineSpec) -> int | Started | Refused:
-        path = self._run_dir.of_engine(spec.job_id, "lock")
+        path = self._run_dir.of_engine(spec.job_id, "lock", spec.seat)
         for _ in range(20):
             try:
                 lock = take_lock(path)
             except OSError as error:
                 return Refused(reason=f"the engine's lock cannot be made: {error}")
             if lock is not None:
-                self._clear_cgroups(spec.job_id)
-                return lock
-            head = read_head(self._run_dir, spec.job_id)
+                return self._unless_other_seat_is_taken(spec, lock)
+            head = read_head(self._run_dir, spec.job_id, spec.seat)
             if head is not None and is_alive(head.identity):
                 if (head.incarnation, head.attempt) == (spec.incarnation, spec.attempt):
                     return Started(identity=head.identity)
-                reason = f"attempt {head.attempt} of job {spec.job_id} still runs (pid {head.identity.pid})"
-                return Refused(reason=reason, kind=Refusal.RUNNING)
+                return _still_runs(head)
             if head is not None:
                 # a process that the dead engine forked still holds its lock
                 kill_session(head.identity)
-                self._clear_cgroups(spec.job_id)
+                self._clear_cgroups(spec.job_id, spec.seat)
             time.sleep(0.01)
         return Refused(reason=f"{path} is held by another process", kind=Refusal.RUNNING)
 
+    def _unless_other_seat_is_taken(self, spec: EngineSpec, lock: int) -> int | Refused:
+        """A job has two engines only while one is to succeed the other."""
+        self._clear_cgroups(spec.job_id, spec.seat)
+        if spec.successor:
+            return lock
+        head = read_head(self._run_dir, spec.job_id, 1 - spec.seat)
+        if head is None or not is_alive(head.identity):
+            return lock
+        os.close(lock)
+        return _still_runs(head)
+
     def _fork(self, spec: EngineSpec, lock: int) -> Started:
         os.ftruncate(lock, 0)
-        self._exits.pop(spec.job_id, None)
-        forget_end(self._run_dir, spec.job_id)
-        self._run_dir.of_engine(spec.job_id, "http").unlink(missing_ok=True)
+        self._exits.pop((spec.job_id, spec.seat), None)
+        forget_end(self._run_dir, spec.job_id, spec.seat)
         rations, group = self._confinement_of(spec)
         # listening before the fork, so that a client can connect as soon as it knows of the engine
-        control = listen_unix(self._run_dir.of_engine(spec.job_id, "sock"))
+        control = listen_unix(self._run_dir.of_engine(spec.job_id, "sock", spec.seat))
         with control:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -123,6 +132,8 @@ class Children:
             identity=identity,
             rations=rations,
             log_limits=spec.log_limits,
+            seat=spec.seat,
+            successor=spec.successor,
         )
         self._alive[pid] = Child(head, group)
         self._rations.watch(head)
@@ -131,7 +142,7 @@ class Children:
     def _confinement_of(self, spec: EngineSpec) -> tuple[Limits, Cgroup | None]:
         if self._cgroups is None:
             return rations_of(spec.limits, ()), None
-        group = self._cgroups.make(spec.job_id, spec.incarnation, spec.attempt, spec.limits)
+        group = self._cgroups.make(spec.job_id, spec.incarnation, spec.attempt, spec.limits, spec.seat)
         return rations_of(spec.limits, group.controllers), group
 
     def _run_child(
@@ -155,7 +166,7 @@ class Children:
         while (ended := _next_ended()) is not None:
             child = self._alive.pop(ended.si_pid, None)
             if child is not None:
-                self._exits[child.head.job_id] = self._exit_of(child, ended)
+                self._exits[child.head.job_id, child.head.seat] = self._exit_of(child, ended)
                 hit(Failpoint.HOST_REAPED)
                 self._rations.forget(ended.si_pid)
                 if child.group is not None and self._cgroups is not None:
@@ -198,7 +209,7 @@ class Children:
                 self._excesses[pid] = excess
             else:
                 # no child of ours: nobody will tell us how it ended
-                self._exits[head.job_id] = Exit(
+                self._exits[head.job_id, head.seat] = Exit(
                     head=head,
                     exit_code=None,
                     signal=signal.SIGKILL,
@@ -207,9 +218,9 @@ class Children:
                 )
             signal_tree(head.identity, signal.SIGKILL)
 
-    def _clear_cgroups(self, job_id: str) -> None:
+    def _clear_cgroups(self, job_id: str, seat: int) -> None:
         if self._cgroups is not None:
-            self._cgroups.clear(job_id)
+            self._cgroups.clear(job_id, seat)
 
     def _kill_orphans(self) -> None:
         # the host is a subreaper and forks engines only, engines are subreapers too: a child that is no engine was
@@ -219,39 +230,49 @@ class Children:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    def how_ended(self, job_id: str) -> Exit | None:
+    def how_ended(self, job_id: str, seat: int) -> Exit | None:
         self.reap()
-        known = self._exits.get(job_id)
+        known = self._exits.get((job_id, seat))
         if known is None:
-            self._end_what_is_left(job_id)
+            self._end_what_is_left(job_id, seat)
         return known
 
-    def _end_what_is_left(self, job_id: str) -> None:
+    def _end_what_is_left(self, job_id: str, seat: int) -> None:
         """Of an engine that an earlier host started and that is gone."""
-        head = read_head(self._run_dir, job_id)
+        head = read_head(self._run_dir, job_id, seat)
         if head is not None and not is_alive(head.identity):
-            self._clear_cgroups(job_id)
+            self._clear_cgroups(job_id, seat)
 
-    def acknowledge(self, job_id: str, pid: int) -> None:
-        known = self._exits.get(job_id)
+    def acknowledge(self, job_id: str, pid: int, seat: int) -> None:
+        known = self._exits.get((job_id, seat))
         if known is not None and known.head.identity.pid == pid:
-            del self._exits[job_id]
+            del self._exits[job_id, seat]
 
     def forget(self, job_id: str) -> None:
         """Removes every trace of a job that has no engine."""
-        self._exits.pop(job_id, None)
-        path = self._run_dir.of_engine(job_id, "lock")
+        self._run_dir.handed_over(job_id).unlink(missing_ok=True)
+        for seat in (0, 1):
+            self._forget_seat(job_id, seat)
+
+    def _forget_seat(self, job_id: str, seat: int) -> None:
+        self._exits.pop((job_id, seat), None)
+        path = self._run_dir.of_engine(job_id, "lock", seat)
         if not path.exists() or (lock := take_lock(path)) is None:
             return
         # removed while held, and only hosts take it, one at a time: nobody can hold the removed file
-        for suffix in ("sock", "http", "end", "lock"):
-            self._run_dir.of_engine(job_id, suffix).unlink(missing_ok=True)
+        for suffix in ("sock", "end", "lock"):
+            self._run_dir.of_engine(job_id, suffix, seat).unlink(missing_ok=True)
         os.close(lock)
-        self._clear_cgroups(job_id)
+        self._clear_cgroups(job_id, seat)
 
     def close(self) -> None:
         if self._cgroups is not None:
             self._cgroups.close()
+
+
+def _still_runs(head: EngineHead) -> Refused:
+    reason = f"attempt {head.attempt} of job {head.job_id} still runs (pid {head.identity.pid})"
+    return Refused(reason=reason, kind=Refusal.RUNNING)
 
 
 def _next_ended() -> os.waitid_result | None:

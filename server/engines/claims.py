@@ -6,6 +6,7 @@ the backlog. A socket is closed when its last claim is released.
 
 import json
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from server.engines.protocol import ClaimedEndpoint
@@ -73,8 +74,17 @@ class Claims:
         self._publish(listener)
 
     def release(self, job_id: str) -> None:
+        self.retain(job_id, ())
+
+    def retain(self, job_id: str, endpoints: Collection[ClaimedEndpoint]) -> None:
+        """Gives up what the job has claimed beside these."""
+        needed = {(endpoint.address, endpoint.port, normal_path(endpoint.path)) for endpoint in endpoints}
         for address, listener in list(self._listeners.items()):
-            kept = {path: owner for path, owner in listener.owners.items() if owner != job_id}
+            kept = {
+                path: owner
+                for path, owner in listener.owners.items()
+                if owner != job_id or (*address, path) in needed
+            }
             if len(kept) == len(listener.owners):
                 continue
             listener.owners = kept

@@ -91,6 +91,15 @@ class EngineHandle(Protocol):
         Raises: EngineFenced.
         """
 
+    async def give_way(self) -> None:
+        """Its successor is about to take over: the engine accepts nothing more, ends its sources, and hands over
+        connections on which nothing is under way. To be followed by `stop`. Idempotent; bounded; an engine that
+        does not answer is left as it is. Raises: EngineFenced."""
+
+    async def promote(self) -> None:
+        """A successor becomes its job's engine: it accepts, and its sources start. Idempotent; bounded; an engine
+        that does not answer is left as it is. Raises: EngineFenced."""
+
     async def kill(self) -> None:
         """Ends the engine and all that it started, at once. Idempotent. Raises: EngineFenced."""
 
@@ -121,29 +130,37 @@ class EngineDriver(Protocol):
         """
 
     async def start(self, spec: EngineSpec) -> EngineHandle:
-        """Starts the engine of one attempt, when the job has no engine. Idempotent for the same job, incarnation
-        and attempt: an engine that is already there is handed out. Returns as soon as the process exists.
+        """Starts the engine of one attempt, when the job has no engine, or, for a successor, when its seat is
+        free: it becomes ready beside the job's engine, and serves once it is promoted. Idempotent for the same
+        job, incarnation and attempt: an engine that is already there is handed out. Returns as soon as the process
+        exists.
 
         Raises: EngineRefused (another attempt still runs, a newer epoch is known, no process to be had);
         EngineHostGone: it is not known whether the engine exists, `adopt` or the same `start` will tell.
         """
 
-    async def adopt(self, job_id: str, epoch: int, known: EngineIdentity | None = None) -> EngineHandle | None:
-        """Takes over the live engine of a job, or the end of one that nobody has recorded yet (its news say what
-        became of it). None when there is neither. Idempotent. Called by a new leader, for each job, before it
-        starts anything; the caller compares `hello.head` with what it wants, and stops what it does not want.
-        An engine that does not answer is handed out too (`hello.state` is SILENT). `known` is the engine that the
-        log knows: it may be at home in another installation on this machine, whose runner led before. An engine
-        that another log asked for (the database was replaced) comes with incarnation 0, which is no job's.
+    async def adopt(
+        self, job_id: str, epoch: int, known: EngineIdentity | None = None, seat: int = 0
+    ) -> EngineHandle | None:
+        """Takes over the live engine in that seat of a job, or the end of one that nobody has recorded yet (its
+        news say what became of it). None when there is neither. Idempotent. Called by a new leader, for each job,
+        before it starts anything; the caller compares `hello.head` with what it wants, and stops what it does not
+        want. An engine that does not answer is handed out too (`hello.state` is SILENT). `known` is the engine
+        that the log knows: it may be at home in another installation on this machine, whose runner led before. An
+        engine that another log asked for (the database was replaced) comes with incarnation 0, which is no job's.
 
         Raises: EngineFenced, when the engine knows a newer epoch.
         """
 
-    async def jobs(self) -> set[str]:
-        """The jobs that have a live engine here, known to the caller or not; no engine is asked. Idempotent."""
+    async def engines(self) -> set[tuple[str, int]]:
+        """Job and seat of each live engine here, known to the caller or not; no engine is asked. Idempotent."""
 
     async def list(self) -> Sequence[Hello]:
         """Every live engine here, known to the caller or not, including those that do not answer. Idempotent."""
+
+    async def retain(self, handle: EngineHandle) -> None:
+        """Of its job's listening sockets keeps only those that this engine has: it is the job's only one now.
+        Nothing is done when it does not answer. Idempotent. Raises: EngineHostGone."""
 
     async def release(self, job_id: str) -> None:
         """Gives up the job's listening sockets and every trace of its engine. Called when the job's engine is gone

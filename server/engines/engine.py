@@ -26,12 +26,16 @@ from server.engines.protocol import (
     EngineState,
     Failed,
     Fenced,
+    GivesWay,
+    GiveWay,
     HandOverListeners,
     Hello,
     Listening,
     Message,
     Ping,
     Pong,
+    Promote,
+    Promoted,
     Ready,
     Stalled,
     Stop,
@@ -84,6 +88,8 @@ class Engine:
         self._stalled = Stalled()
         self._plan_digest = ""
         self._compiled: str | None = None
+        self._promoted = asyncio.Event()
+        self._gives_way = False
         self._stop_requested = asyncio.Event()
         self._grace = spec.stop_grace
 
@@ -103,8 +109,7 @@ class Engine:
         hit(Failpoint.ENGINE_END_TOLD)
         await end_descendants(self._head.identity.pid, _CHILDREN_SECONDS)
         await self._control.drain(_DRAIN_SECONDS)
-        for suffix in ("sock", "http"):
-            self._run_dir.of_engine(self._head.job_id, suffix).unlink(missing_ok=True)
+        self._run_dir.of_engine(self._head.job_id, "sock", self._head.seat).unlink(missing_ok=True)
 
     def _leave_word(self, news: Failed | Ended) -> None:
         """For whoever comes later; those who listen now are told anyway."""
@@ -131,6 +136,8 @@ class Engine:
         self._flow = flow
         self._tell(EngineState.READY, Ready(endpoints=_urls(flow.endpoints), plan=self._compiled))
         hit(Failpoint.ENGINE_READY)
+        if self._spec.successor and (end := await self._until_promoted(flow)) is not None:
+            return end
         stalls = asyncio.create_task(self._tell_stalls(flow))
         try:
             return await self._until_ended(flow)
@@ -142,6 +149,21 @@ class Engine:
         finally:
             stalls.cancel()
 
+    async def _until_promoted(self, flow: RunningFlow) -> Failed | Ended | None:
+        """None once the flow serves; its end, if that comes before."""
+        if await self._unless_stopped(self._promoted.wait()) is None:
+            await self._stop(flow, 0.0)
+            return Ended(code=StatusCode.STOP, message="stopped before it took over")
+        try:
+            await flow.start()
+        except FlowError as error:
+            return Failed(code=error.code, message=str(error))
+        except Exception as error:
+            code, message = _unexpected(error)
+            return Failed(code=code, message=message)
+        log.info("took over")
+        return None
+
     async def _tell_stalls(self, flow: RunningFlow) -> None:
         while True:
             self._stalled = Stalled(stalls=bounded(await flow.next_stalls()))
@@ -151,7 +173,10 @@ class Engine:
         plan = await self._plan()
         flow = self._runtime.flow(plan, self._listeners, self._spec.flow_limits)
         hit(Failpoint.ENGINE_COMPILED, _injected)
-        await flow.open()
+        if self._spec.successor:
+            await flow.prepare()
+        else:
+            await flow.open()
         hit(Failpoint.ENGINE_OPENED, _injected)
         return flow
 
@@ -169,7 +194,12 @@ class Engine:
     async def _until_ended(self, flow: RunningFlow) -> Ended:
         end = await self._unless_stopped(flow.ended())
         # a flow that ended by itself may have requests in flight, which nothing will answer any more
-        grace = self._grace if end is None else 0.0
+        await self._stop(flow, self._grace if end is None else 0.0)
+        if end is not None:
+            return Ended(code=end.code, message=end.message, is_final=end.code is not StatusCode.SUCCESS)
+        return Ended(code=StatusCode.STOP, message="stopped")
+
+    async def _stop(self, flow: RunningFlow, grace: float) -> None:
         hit(Failpoint.ENGINE_STOPPING)
         self._listeners.take_no_more()
         try:
@@ -177,9 +207,6 @@ class Engine:
         except TimeoutError:
             log.warning("the flow did not stop within %g seconds", grace)
         hit(Failpoint.ENGINE_STOPPED)
-        if end is not None:
-            return Ended(code=end.code, message=end.message, is_final=end.code is not StatusCode.SUCCESS)
-        return Ended(code=StatusCode.STOP, message="stopped")
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """The result of `work`; None, with `work` cancelled, when a stop is requested first."""
@@ -191,6 +218,19 @@ class Engine:
         finally:
             stopping.cancel()
             working.cancel()
+
+    def _give_way(self) -> None:
+        flow = self._flow
+        if self._gives_way:
+            return
+        self._gives_way = True
+        if flow is None:
+            self._request_stop(0.0)  # not ready yet, it has nothing to give
+            return
+        log.info("gives way to its successor")
+        # first: what is handed over from now on is for the next engine
+        self._listeners.take_no_more()
+        flow.give_way()
 
     def _request_stop(self, grace: float) -> None:
         self._grace = grace
@@ -234,8 +274,21 @@ class Engine:
             case HandOverListeners():
                 endpoints, descriptors = self._listeners.held()
                 return Listening(job_id=self._head.job_id, endpoints=endpoints), descriptors
-            case Adopt(epoch=epoch, log=name) | Stop(epoch=epoch, log=name) if self._is_fenced(name, epoch):
+            case (
+                Adopt(epoch=epoch, log=name)
+                | Stop(epoch=epoch, log=name)
+                | GiveWay(epoch=epoch, log=name)
+                | Promote(epoch=epoch, log=name)
+            ) if self._is_fenced(name, epoch):
                 return Fenced(epoch=self._epoch), ()
+            case GiveWay(epoch=epoch, log=name):
+                self._log, self._epoch = name, epoch
+                self._give_way()
+                return GivesWay(), ()
+            case Promote(epoch=epoch, log=name):
+                self._log, self._epoch = name, epoch
+                self._promoted.set()
+                return Promoted(), ()
             case Adopt(epoch=epoch, log=name):
                 self._log, self._epoch = name, epoch
                 return Adopted(), ()

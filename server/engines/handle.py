@@ -3,15 +3,21 @@
 import asyncio
 import contextlib
 import signal as signals
+import socket
+import time
 from asyncio import Queue
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
+from server.engines.channel import Waiting
 from server.engines.conversation import Line, ask, dialled, next_message
 from server.engines.driver import EngineFenced, EngineHostGone, EngineNews, Exited
 from server.engines.hostlink import HostLink
 from server.engines.identity import is_alive, kill_session, signal, wait_for_exit
 from server.engines.protocol import (
     Acknowledge,
+    ClaimedEndpoint,
     Counted,
     Counters,
     Ended,
@@ -19,14 +25,19 @@ from server.engines.protocol import (
     Exit,
     Failed,
     Fenced,
+    GiveWay,
+    HandOverListeners,
     Hello,
     HowEnded,
+    Listening,
     Ping,
     Pong,
+    Promote,
     ProtocolError,
     Ready,
     Stalled,
     Stop,
+    engine_message,
 )
 from server.engines.records import forget_end, newest_epoch, read_end
 from server.engines.rundir import RunDir
@@ -44,6 +55,7 @@ later. Then it is ended by force."""
 _TERM_SECONDS = 0.5
 """What an engine that hears nothing, and all that it started, get between SIGTERM and SIGKILL."""
 
+_CHANGE_ANSWER_WITHIN = 2.0
 _KILL_WITHIN = 5.0
 _RECONNECT_AFTER = 0.2
 
@@ -58,7 +70,7 @@ class LocalHandle:
         self._run_dir = run_dir
         self._link = link
         self._log, self._epoch = log, epoch
-        self._socket = run_dir.of_engine(hello.head.job_id, "sock")
+        self._socket = run_dir.of_engine(hello.head.job_id, "sock", hello.head.seat)
         self._news: Queue[EngineNews] = Queue()
         self._was_ready = False
         self._has_ended = False
@@ -82,7 +94,7 @@ class LocalHandle:
             await asyncio.wait((listener,), timeout=_LAST_WORDS_WITHIN)
         finally:
             listener.cancel()
-        end = read_end(self._run_dir, self.hello.head.job_id)
+        end = read_end(self._run_dir, self.hello.head.job_id, self.hello.head.seat)
         if end is not None and end.head.identity == self.identity:
             self._tell(end.news)
         self._news.put_nowait(await self._how_it_exited())
@@ -135,7 +147,8 @@ class LocalHandle:
     async def _how_it_exited(self) -> Exited:
         answer = None
         with contextlib.suppress(EngineHostGone):
-            answer = await self._link.ask(HowEnded(job_id=self.hello.head.job_id), start_host=False)
+            asked = HowEnded(job_id=self.hello.head.job_id, seat=self.hello.head.seat)
+            answer = await self._link.ask(asked, start_host=False)
         if isinstance(answer, Exit) and answer.head.identity == self.identity:
             return Exited(
                 exit_code=answer.exit_code,
@@ -168,6 +181,35 @@ class LocalHandle:
         await asyncio.to_thread(signal_tree, self.identity, signals.SIGTERM)
         if not await self._gone_within(_TERM_SECONDS):
             await self.kill()
+
+    async def give_way(self) -> None:
+        await self._tell_of_change(GiveWay(epoch=self._epoch, log=self._log))
+
+    async def promote(self) -> None:
+        await self._tell_of_change(Promote(epoch=self._epoch, log=self._log))
+
+    async def _tell_of_change(self, request: GiveWay | Promote) -> None:
+        """An engine that does not answer is dealt with by those who ping it, or stop it."""
+        with contextlib.suppress(*_UNREACHABLE):
+            hello, answer = await ask(self._socket, request, _CHANGE_ANSWER_WITHIN)
+            if isinstance(answer, Fenced) and hello.head.identity == self.identity:
+                raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
+
+    async def held(self) -> tuple[ClaimedEndpoint, ...] | None:
+        """What it listens on, with the ports that are really bound; None when it does not answer."""
+        return await asyncio.to_thread(self._ask_for_listeners)
+
+    def _ask_for_listeners(self) -> tuple[ClaimedEndpoint, ...] | None:
+        try:
+            with Waiting(self._socket, time.monotonic() + _CHANGE_ANSWER_WITHIN) as engine:
+                engine.send(HandOverListeners())
+                while not isinstance(answer := engine.receive(engine_message), Listening):
+                    pass
+                sockets = [socket.socket(fileno=descriptor) for descriptor in engine.take_descriptors()]
+        except _UNREACHABLE:
+            return None
+        bound = [_bound(endpoint, sock) for endpoint, sock in zip(answer.endpoints, sockets, strict=True)]
+        return tuple(bound)
 
     async def kill(self) -> None:
         self._check_epoch()
@@ -214,12 +256,12 @@ class LocalHandle:
         return None if asked.cancelled() else asked.result()
 
     async def forget(self) -> None:
-        job_id = self.hello.head.job_id
+        job_id, seat = self.hello.head.job_id, self.hello.head.seat
         with contextlib.suppress(EngineHostGone):
-            await self._link.ask(Acknowledge(job_id=job_id, pid=self.identity.pid), start_host=False)
-        end = read_end(self._run_dir, job_id)
+            await self._link.ask(Acknowledge(job_id=job_id, pid=self.identity.pid, seat=seat), start_host=False)
+        end = read_end(self._run_dir, job_id, seat)
         if end is not None and end.head.identity == self.identity:
-            forget_end(self._run_dir, job_id)
+            forget_end(self._run_dir, job_id, seat)
 
     @property
     def is_finished(self) -> bool:
@@ -230,3 +272,9 @@ class LocalHandle:
         for task in (self._follower, self._gone):
             task.cancel()
         await asyncio.wait((self._follower, self._gone))
+
+
+def _bound(endpoint: ClaimedEndpoint, listener: socket.socket) -> ClaimedEndpoint:
+    """Of a socket that is closed then: it was a copy."""
+    with listener:
+        return replace(endpoint, port=listener.getsockname()[1])

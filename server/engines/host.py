@@ -49,6 +49,7 @@ from server.engines.protocol import (
     ProtocolError,
     Refused,
     Release,
+    Retain,
     ShutDown,
     Start,
     Started,
@@ -163,10 +164,12 @@ class Host:
                 if isinstance(answer, Started):
                     self._guard_log(spec)
                 return answer
-            case HowEnded(job_id=job_id):
-                return self._children.how_ended(job_id) or NotKnown()
-            case Acknowledge(job_id=job_id, pid=pid):
-                self._children.acknowledge(job_id, pid)
+            case HowEnded(job_id=job_id, seat=seat):
+                return self._children.how_ended(job_id, seat) or NotKnown()
+            case Acknowledge(job_id=job_id, pid=pid, seat=seat):
+                self._children.acknowledge(job_id, pid, seat)
+            case Retain(job_id=job_id, endpoints=endpoints):
+                self._claims.retain(job_id, endpoints)
             case Release(job_id=job_id):
                 self._claims.release(job_id)
                 hit(Failpoint.HOST_RELEASED)
@@ -178,7 +181,8 @@ class Host:
 
     def _guard_log(self, engine: EngineSpec | EngineHead) -> None:
         attempt = Attempt(engine.incarnation, engine.attempt)
-        self._log_guard.watch(engine.job_id, self._run_dir.job_logs(engine.job_id), attempt, engine.log_limits)
+        folder = self._run_dir.job_logs(engine.job_id)
+        self._log_guard.watch(engine.job_id, folder, attempt, engine.log_limits, engine.seat)
 
     def _answer_claim(self, client: Channel, request: Claim) -> None:
         hit(Failpoint.HOST_BEFORE_CLAIM)

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from server.engines.conversation import ask
-from server.engines.driver import EngineFenced, EngineHostGone, EngineRefused
+from server.engines.driver import EngineFenced, EngineHandle, EngineHostGone, EngineRefused
 from server.engines.handle import LocalHandle
 from server.engines.hostlink import HostLink
 from server.engines.identity import is_alive
@@ -28,6 +28,7 @@ from server.engines.protocol import (
     ProtocolError,
     Refused,
     Release,
+    Retain,
     ShutDown,
     Start,
     Started,
@@ -64,6 +65,8 @@ class LocalDriver:
         await self._link.ask(Acknowledge(job_id="", pid=0))
 
     async def start(self, spec: EngineSpec) -> LocalHandle:
+        if spec.successor and (neighbour := self._next_door.get(spec.job_id)) is not None:
+            return await neighbour.start(spec)  # where the listening sockets are
         await self._leave_next_door(spec.job_id)
         answer = await self._link.ask(Start(spec=replace(spec, log=self._log)))
         if isinstance(answer, Refused):
@@ -77,6 +80,8 @@ class LocalDriver:
             epoch=spec.epoch,
             log=self._log,
             identity=answer.identity,
+            seat=spec.seat,
+            successor=spec.successor,
         )
         return self._handle(Hello(head=head, state=EngineState.STARTING), spec.epoch)
 
@@ -85,7 +90,9 @@ class LocalDriver:
         self._handles = [each for each in self._handles if not each.is_finished] + [handle]
         return handle
 
-    async def adopt(self, job_id: str, epoch: int, known: EngineIdentity | None = None) -> LocalHandle | None:
+    async def adopt(
+        self, job_id: str, epoch: int, known: EngineIdentity | None = None, seat: int = 0
+    ) -> LocalHandle | None:
         if epoch < (newest := newest_epoch(self._run_dir, self._log)):
             raise EngineFenced(f"a runner of epoch {newest} is at work here")
         if epoch > self._noted_epoch:  # once: a thousand engines are adopted one after the other
@@ -93,11 +100,11 @@ class LocalDriver:
             note_epoch(self._run_dir, self._log, epoch)
             self._noted_epoch = epoch
         neighbour = self._neighbour(known)
-        handle = await neighbour.adopt(job_id, epoch) if neighbour is not None else None
+        handle = await neighbour.adopt(job_id, epoch, seat=seat) if neighbour is not None else None
         if neighbour is not None and handle is not None:
             self._next_door[job_id] = neighbour
             return handle
-        hello = await self._adopt_alive(job_id, epoch) or await self._find_end(job_id)
+        hello = await self._adopt_alive(job_id, epoch, seat) or await self._find_end(job_id, seat)
         if hello is None:
             return None
         if hello.head.log != self._log:
@@ -120,26 +127,26 @@ class LocalDriver:
             with contextlib.suppress(EngineHostGone):
                 await neighbour._link.ask(Release(job_id=job_id), start_host=False)
 
-    async def _adopt_alive(self, job_id: str, epoch: int) -> Hello | None:
-        socket = self._run_dir.of_engine(job_id, "sock")
+    async def _adopt_alive(self, job_id: str, epoch: int, seat: int) -> Hello | None:
+        socket = self._run_dir.of_engine(job_id, "sock", seat)
         hello, answer = await _ask_quietly(socket, Adopt(epoch=epoch, log=self._log))
         if isinstance(answer, Fenced):
             raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {job_id}")
         if hello is not None:
             return hello
-        head = read_head(self._run_dir, job_id)
+        head = read_head(self._run_dir, job_id, seat)
         if head is None or not is_alive(head.identity):
             return None
         return Hello(head=head, state=EngineState.SILENT)
 
-    async def _find_end(self, job_id: str) -> Hello | None:
-        end = read_end(self._run_dir, job_id)
+    async def _find_end(self, job_id: str, seat: int) -> Hello | None:
+        end = read_end(self._run_dir, job_id, seat)
         if end is not None:
             state = EngineState.FAILED if isinstance(end.news, Failed) else EngineState.ENDED
             return Hello(head=end.head, state=state, message=end.news.message)
         answer = None
         with contextlib.suppress(EngineHostGone):
-            answer = await self._link.ask(HowEnded(job_id=job_id), start_host=False)
+            answer = await self._link.ask(HowEnded(job_id=job_id, seat=seat), start_host=False)
         return Hello(head=answer.head, state=EngineState.GONE) if isinstance(answer, Exit) else None
 
     def alive(self) -> list[EngineHead]:
@@ -147,15 +154,18 @@ class LocalDriver:
         heads = map(read_head_file, self._run_dir.engines.glob("*.lock"))
         return [head for head in heads if head is not None and is_alive(head.identity)]
 
-    async def jobs(self) -> set[str]:
-        """By the records of engines, which costs a tenth of asking each: they are asked when they are adopted."""
+    async def engines(self) -> set[tuple[str, int]]:
+        """By their records, which costs a tenth of asking each: they are asked when they are adopted."""
         heads = {
             socket: read_head_file(socket.with_suffix(".lock")) for socket in self._run_dir.engines.glob("*.sock")
         }
-        found = {head.job_id for head in heads.values() if head is not None and is_alive(head.identity)}
+        found = {
+            (head.job_id, head.seat) for head in heads.values() if head is not None and is_alive(head.identity)
+        }
         # just born, it has written nothing down yet
         newborn = [_ask_quietly(socket, Ping()) for socket, head in heads.items() if head is None]
-        return found | {hello.head.job_id for hello, _ in await asyncio.gather(*newborn) if hello is not None}
+        greetings = [hello.head for hello, _ in await asyncio.gather(*newborn) if hello is not None]
+        return found | {(head.job_id, head.seat) for head in greetings}
 
     async def list(self) -> Sequence[Hello]:
         places = asyncio.Semaphore(_LISTED_AT_ONCE)
@@ -171,6 +181,13 @@ class LocalDriver:
         sockets = sorted(self._run_dir.engines.glob("*.sock"))
         found = await asyncio.gather(*(look(socket) for socket in sockets))
         return [hello for hello in found if hello is not None]
+
+    async def retain(self, handle: EngineHandle) -> None:
+        job_id = handle.hello.head.job_id
+        held = await handle.held() if isinstance(handle, LocalHandle) else None
+        if held is not None:
+            link = self._next_door.get(job_id, self)._link
+            await link.ask(Retain(job_id=job_id, endpoints=held))
 
     async def release(self, job_id: str) -> None:
         await self._leave_next_door(job_id)

@@ -33,7 +33,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to run a job. `log` names the event log whose leader asks for it; epochs of two logs say nothing
     about each other. `plan` is the compiled graph as JSON, None when the engine has to compile
-    `source`. `start_timeout` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none."""
+    `source`. `start_timeout` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none.
+    `seat`: which of the job's two; a `successor` takes the one that the job's engine has not, and does nothing
+    until it is promoted."""
 
     job_id: str
     incarnation: int
@@ -48,11 +50,13 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = NO_LIMITS
     log_limits: LogLimits = LogLimits()
     log: str = ""
+    seat: int = 0
+    successor: bool = False
 
 
 class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
     """Which attempt of which job a process is: the content of an engine's lock file. `rations` are limits that no
-    cgroup enforces, so that the host looks after them."""
+    cgroup enforces, so that the host looks after them. `successor`: it was started as one."""
 
     job_id: str
     incarnation: int
@@ -62,6 +66,8 @@ class EngineHead(msgspec.Struct, frozen=True, kw_only=True):
     rations: Limits = NO_LIMITS
     log_limits: LogLimits = LogLimits()
     log: str = ""
+    seat: int = 0
+    successor: bool = False
 
 
 class ClaimedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,7 @@ class HowEnded(Message, frozen=True, tag="how-ended"):
     """Answered by Exit, or NotKnown when that engine was not this host's child or was acknowledged."""
 
     job_id: str
+    seat: int = 0
 
 
 class Acknowledge(Message, frozen=True, tag="acknowledge"):
@@ -96,6 +103,7 @@ class Acknowledge(Message, frozen=True, tag="acknowledge"):
 
     job_id: str
     pid: int
+    seat: int = 0
 
 
 class Release(Message, frozen=True, tag="release"):
@@ -104,11 +112,18 @@ class Release(Message, frozen=True, tag="release"):
     job_id: str
 
 
+class Retain(Message, frozen=True, tag="retain"):
+    """Of the job's claims only these are needed any more."""
+
+    job_id: str
+    endpoints: tuple[ClaimedEndpoint, ...]
+
+
 class ShutDown(Message, frozen=True, tag="shut-down"):
     """The host ends; engines stay."""
 
 
-HostRequest = Start | Claim | HowEnded | Acknowledge | Release | ShutDown
+HostRequest = Start | Claim | HowEnded | Acknowledge | Release | Retain | ShutDown
 
 
 class Started(Message, frozen=True, tag="started"):
@@ -167,6 +182,21 @@ class Stop(Message, frozen=True, tag="stop"):
     log: str = ""
 
 
+class GiveWay(Message, frozen=True, tag="give-way"):
+    """The engine's successor is about to take over: it accepts nothing more and ends its sources. What it has
+    begun goes on. Idempotent. Answered by GivesWay or Fenced."""
+
+    epoch: int
+    log: str = ""
+
+
+class Promote(Message, frozen=True, tag="promote"):
+    """A successor is its job's engine now: it serves. Idempotent. Answered by Promoted or Fenced."""
+
+    epoch: int
+    log: str = ""
+
+
 class Ping(Message, frozen=True, tag="ping"):
     pass
 
@@ -179,7 +209,7 @@ class Counters(Message, frozen=True, tag="counters"):
     """Answered by Counted, at any time."""
 
 
-EngineRequest = Adopt | Stop | Ping | HandOverListeners | Counters
+EngineRequest = Adopt | Stop | GiveWay | Promote | Ping | HandOverListeners | Counters
 
 
 class EngineState(StrEnum):
@@ -222,7 +252,8 @@ class Hello(Message, frozen=True, tag="hello"):
 
 
 class Ready(Message, frozen=True, tag="ready"):
-    """Units are open, ports answer. `plan` is JSON if the engine had to compile it, else None."""
+    """Units are open, ports answer; those of a successor will, when it is promoted. `plan` is JSON if the engine
+    had to compile it, else None."""
 
     endpoints: tuple[str, ...]
     plan: str | None = None
@@ -259,6 +290,14 @@ class Stopping(Message, frozen=True, tag="stopping"):
     pass
 
 
+class GivesWay(Message, frozen=True, tag="gives-way"):
+    pass
+
+
+class Promoted(Message, frozen=True, tag="promoted"):
+    """It does, or is just beginning to."""
+
+
 class Fenced(Message, frozen=True, tag="fenced"):
     """The command's epoch is older than the engine's."""
 
@@ -283,15 +322,31 @@ class Counted(Message, frozen=True, tag="counted"):
     status: str = "initial"
 
 
-EngineMessage = Hello | Ready | Stalled | Failed | Ended | Adopted | Stopping | Fenced | Pong | Listening | Counted
+EngineMessage = (
+    Hello
+    | Ready
+    | Stalled
+    | Failed
+    | Ended
+    | Adopted
+    | Stopping
+    | GivesWay
+    | Promoted
+    | Fenced
+    | Pong
+    | Listening
+    | Counted
+)
 
 
 class HandedOver(Message, frozen=True, tag="handed-over"):
     """One engine gives another a connection (its descriptor comes along) and what it already read from it.
-    Answered by Taken; without that answer the connection still is the sender's."""
+    Answered by Taken; without that answer the connection still is the sender's. To its successor it gives
+    connections of its own: the other's paths need not be the same, only the address."""
 
     endpoint: ClaimedEndpoint
     received: bytes
+    to_successor: bool = False
 
 
 class Taken(Message, frozen=True, tag="taken"):

@@ -41,9 +41,9 @@ def read_host(run_dir: RunDir) -> EngineIdentity | None:
         return None
 
 
-def read_head(run_dir: RunDir, job_id: str) -> EngineHead | None:
-    """Who holds, or held last, the lock of that job; None while an engine is only being born."""
-    return read_head_file(run_dir.of_engine(job_id, "lock"))
+def read_head(run_dir: RunDir, job_id: str, seat: int = 0) -> EngineHead | None:
+    """Who holds, or held last, the lock of that seat of the job; None while an engine is only being born."""
+    return read_head_file(run_dir.of_engine(job_id, "lock", seat))
 
 
 def read_head_file(path: Path) -> EngineHead | None:
@@ -54,18 +54,19 @@ def read_head_file(path: Path) -> EngineHead | None:
 
 
 def write_end(run_dir: RunDir, record: EndRecord) -> None:
-    write_atomically(run_dir.of_engine(record.head.job_id, "end"), msgspec.json.encode(record))
+    head = record.head
+    write_atomically(run_dir.of_engine(head.job_id, "end", head.seat), msgspec.json.encode(record))
 
 
-def read_end(run_dir: RunDir, job_id: str) -> EndRecord | None:
+def read_end(run_dir: RunDir, job_id: str, seat: int = 0) -> EndRecord | None:
     try:
-        return msgspec.json.decode(run_dir.of_engine(job_id, "end").read_bytes(), type=EndRecord)
+        return msgspec.json.decode(run_dir.of_engine(job_id, "end", seat).read_bytes(), type=EndRecord)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def forget_end(run_dir: RunDir, job_id: str) -> None:
-    run_dir.of_engine(job_id, "end").unlink(missing_ok=True)
+def forget_end(run_dir: RunDir, job_id: str, seat: int = 0) -> None:
+    run_dir.of_engine(job_id, "end", seat).unlink(missing_ok=True)
 
 
 def newest_epoch(run_dir: RunDir, log: str) -> int:

@@ -4,8 +4,8 @@ run/host.sock, host.lock          the engine host
 run/epoch.<log>.<n>               the newest leader of an event log that has been at work here
 run/engines/<key>.sock            an engine's control socket
 run/engines/<key>.lock            held by the engine for its life; says who it is
-run/engines/<key>.http            takes connections that other engines accepted for it
 run/engines/<key>.end             its last news, until somebody has recorded it
+run/engines/<key>.http            of a job: its engine takes there connections that other engines accepted
 run/listeners/<address>_<port>.json   who serves which path of a shared address
 logs/host.log                     what the engine host has to say
 logs/jobs/<job>/                  what engines have to say: engines/logs/files.py
@@ -19,8 +19,10 @@ from hashlib import sha256
 from pathlib import Path
 
 
-def key_of(job_id: str) -> str:
-    return sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def key_of(job_id: str, seat: int = 0) -> str:
+    """Of a job, which is that of the engine in its first seat too; its second seat has another."""
+    key = sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{key}b" if seat else key
 
 
 class RunDir:
@@ -37,8 +39,13 @@ class RunDir:
         for directory in (self.path, self.engines, self.listeners, self.logs / "jobs"):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def of_engine(self, job_id: str, suffix: str) -> Path:
-        return self.engines / f"{key_of(job_id)}.{suffix}"
+    def of_engine(self, job_id: str, suffix: str, seat: int = 0) -> Path:
+        """`seat` is 0 or 1: while a job is being changed it has two engines."""
+        return self.engines / f"{key_of(job_id, seat)}.{suffix}"
+
+    def handed_over(self, job_id: str) -> Path:
+        """Where the engine that serves the job takes connections that others accepted."""
+        return self.engines / f"{key_of(job_id)}.http"
 
     def job_logs(self, job_id: str) -> Path:
         """A folder; its name is the id where that can be, else made unique by the key."""

@@ -37,6 +37,17 @@ class RunningFlow(Protocol):
     async def open(self) -> None:
         """Raises: server.flow.status.FlowError."""
 
+    async def prepare(self) -> None:
+        """The first part of `open`, for an engine that is to take over from another: everything is opened and
+        claimed, nothing is accepted, and no source begins. Raises: server.flow.status.FlowError."""
+
+    async def start(self) -> None:
+        """The rest of `open`, after `prepare`. Raises: server.flow.status.FlowError."""
+
+    def give_way(self) -> None:
+        """Accepts nothing more, ends the sources, and hands connections over to the engine that takes over, now
+        and until it is stopped. What is under way goes on."""
+
     async def ended(self) -> FlowEnd: ...
 
     async def stop(self, grace: float) -> None: ...

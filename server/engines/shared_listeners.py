@@ -85,6 +85,7 @@ class SharedListeners:
         self._tables: dict[tuple[str, int], _RoutingTable] = {}
         self._received: Received | None = None
         self._server: socket.socket | None = None
+        self._door: os.stat_result | None = None
 
     async def claim(self, endpoint: Endpoint) -> socket.socket:
         address = await _resolve(endpoint)
@@ -126,6 +127,9 @@ class SharedListeners:
         """The claims, and for each the descriptor of its socket."""
         return tuple(self._held), [listener.fileno() for listener in self._held.values()]
 
+    def successor(self, endpoint: Endpoint) -> Route:
+        return Route(endpoint, self._key)
+
     def foreign(self, host: str, port: int, path: str) -> Route | None:
         table = self._tables.get((host, port))
         owner = table.owner_of(path) if table is not None else None
@@ -142,16 +146,16 @@ class SharedListeners:
         if listener is not None:
             address, port = listener.address, listener.port
         endpoint = ClaimedEndpoint(host=route.endpoint.host, address=address, port=port, path=route.endpoint.path)
-        message = HandedOver(endpoint=endpoint, received=received)
+        message = HandedOver(endpoint=endpoint, received=received, to_successor=route.key == self._key)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _REPLACED_WITHIN
         while True:
             try:
                 await self._offer(route, message, connection)
                 break
-            except (FileNotFoundError, ConnectionError):
+            except (FileNotFoundError, ConnectionError) as error:
                 # its engine is gone; while the job still has the path, another one will come
-                if loop.time() > deadline or not self._is_owned(route):
+                if loop.time() > deadline or not self._is_expected(route, error):
                     raise
             await asyncio.sleep(_REPLACED_LOOK)
         connection.close()
@@ -171,21 +175,33 @@ class SharedListeners:
         finally:
             channel.close()
 
-    def _is_owned(self, route: Route) -> bool:
+    def _is_expected(self, route: Route, error: OSError) -> bool:
+        """Whether somebody may take the connection a little later."""
+        if route.key == self._key:
+            return not isinstance(error, ConnectionResetError)  # it is there, and does not serve that address
         endpoint = route.endpoint
         return self.foreign(endpoint.host, endpoint.port, endpoint.path) == route
 
     def on_handed_over(self, received: Received) -> None:
         self._received = received
-        self._server = listen_unix(self._run_dir.engines / f"{self._key}.http", backlog=1024)
+        door = self._run_dir.handed_over(self._job_id)
+        draft = door.with_name(f"{door.name}.{os.getpid()}")
+        self._server = listen_unix(draft, backlog=1024)
+        self._door = os.stat(draft)
+        draft.replace(door)
         asyncio.get_running_loop().add_reader(self._server.fileno(), self._accept, self._server)
 
     def take_no_more(self) -> None:
         """The flow is about to stop: connections that others accepted wait for the next engine."""
         server, self._server = self._server, None
-        if server is not None:
-            asyncio.get_running_loop().remove_reader(server.fileno())
-            server.close()
+        if server is None:
+            return
+        asyncio.get_running_loop().remove_reader(server.fileno())
+        server.close()
+        door = self._run_dir.handed_over(self._job_id)
+        with contextlib.suppress(OSError):
+            if self._door is not None and os.path.samestat(os.stat(door), self._door):
+                door.unlink()
 
     def _accept(self, server: socket.socket) -> None:
         try:
@@ -202,7 +218,8 @@ class SharedListeners:
             (
                 endpoint
                 for endpoint in self._held
-                if (endpoint.address, endpoint.port, endpoint.path) == (theirs.address, theirs.port, theirs.path)
+                if (endpoint.address, endpoint.port) == (theirs.address, theirs.port)
+                and (message.to_successor or endpoint.path == theirs.path)
             ),
             None,
         )

@@ -118,6 +118,12 @@ class Flow:
         await self.build()
         await self.start()
 
+    async def prepare(self) -> None:
+        """As `open`, but that nothing is accepted and no source begins before `start`: for a flow that is to take
+        over from another one. Raises: as `open`."""
+        await self.build()
+        await self._or_closed(self._claim())
+
     async def build(self) -> None:
         """The first half of `open`: makes and opens all units. Raises: as `open`."""
         self._mailbox = Mailbox(asyncio.get_running_loop())
@@ -127,6 +133,16 @@ class Flow:
     async def start(self) -> None:
         """The second half of `open`: claims the endpoints, and lets data flow. Raises: as `open`."""
         await self._or_closed(self._start())
+
+    def give_way(self) -> None:
+        """Another flow takes over: nothing new from source units, and no more connections. Requests that come on
+        those that are there are handed over to it, and so are connections on which nothing is under way."""
+        assert self._front is not None
+        served = self._front.nodes
+        for source in self._sources():
+            if source not in served:
+                source.drain()
+        self._front.give_way()
 
     async def _or_closed(self, step: Coroutine[Any, Any, None]) -> None:
         try:
@@ -195,6 +211,10 @@ class Flow:
         _set_log_level(self._plan.settings.get("log.level", ""))
         self._scheduler.start(self._crashed)
         await self._open_units()
+
+    async def _claim(self) -> None:
+        assert self._front is not None
+        await self._front.claim()
 
     async def _start(self) -> None:
         assert self._front is not None

@@ -57,6 +57,9 @@ class Listeners(Protocol):
         """The other process whose claim on this address is the longest prefix of `path`, if one has a longer
         or equal claim than this process. Called for every request: must be cheap, and must not block."""
 
+    def successor(self, endpoint: Endpoint) -> Route:
+        """Whoever takes over this process's listeners at that address. The route's path says nothing."""
+
     async def hand_over(self, route: Route, connection: socket, received: bytes) -> None:
         """Gives `connection` to the process of `route`, with the bytes already read from it.
 

@@ -25,6 +25,9 @@ class OwnListeners(Listeners):
     def foreign(self, host: str, port: int, path: str) -> Route | None:
         return None
 
+    def successor(self, endpoint: Endpoint) -> Route:
+        return Route(endpoint, "")
+
     async def hand_over(self, route: Route, connection: socket.socket, received: bytes) -> None:
         """Raises: OSError, always: there is nobody to take a connection."""
         raise OSError(f"no other process serves {route.endpoint}")

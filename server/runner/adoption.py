@@ -32,7 +32,7 @@ class Adoption:
 
     async def adopt_all(self) -> list[Engine]:
         """Every engine that lives, known or not, and the ends that nobody has recorded yet."""
-        ids = {JobId(job_id) for job_id in await self._driver.jobs()}
+        ids = {JobId(job_id) for job_id, _ in await self._driver.engines()}
         ids |= {job.job_id for job in self._follower.jobs.values() if job.actual is not Actual.NONE}
         found = await asyncio.gather(*(self.adopt(job_id) for job_id in ids))
         engines = [engine for engine in found if engine is not None]

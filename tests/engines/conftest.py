@@ -53,7 +53,7 @@ async def driver(state_dir: Path) -> AsyncIterator[LocalDriver]:
 async def end(driver: LocalDriver, state_dir: Path) -> None:
     """Stops everything, the way a server does that takes its engines with it."""
     for hello in await driver.list():
-        handle = await driver.adopt(hello.head.job_id, 1_000_000)
+        handle = await driver.adopt(hello.head.job_id, 1_000_000, seat=hello.head.seat)
         if handle is not None:
             await handle.kill()
     await driver.shutdown()

@@ -32,18 +32,19 @@ class _Watched:
 class LogGuard:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[tuple[str, int], _Watched] = {}
         self._due = 0.0
 
-    def watch(self, job_id: str, folder: Path, attempt: Attempt, limits: LogLimits) -> None:
-        """In place of an earlier attempt of the same job."""
+    def watch(self, job_id: str, folder: Path, attempt: Attempt, limits: LogLimits, seat: int = 0) -> None:
+        """In place of an earlier attempt in the same seat of the same job."""
         if not self._watched:
             self._due = self._now() + LOOK_SECONDS
         most = limits.file_bytes * (limits.files + 1)
-        self._watched[job_id] = _Watched(folder, attempt, most, limits.file_bytes)
+        self._watched[job_id, seat] = _Watched(folder, attempt, most, limits.file_bytes)
 
     def forget(self, job_id: str) -> None:
-        self._watched.pop(job_id, None)
+        for seat in (0, 1):
+            self._watched.pop((job_id, seat), None)
 
     @property
     def seconds_left(self) -> float | None:

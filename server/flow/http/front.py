@@ -16,6 +16,7 @@ from server.flow.counters import HttpCounters
 from server.flow.http import wire
 from server.flow.http.app import FlowApp, protocol_of, send, send_last
 from server.flow.http.exchange import ACCEPTED, STOPPED, AcceptedRequest, PendingRequest
+from server.flow.http.give_way import GiveWay
 from server.flow.http.handover import detach
 from server.flow.http.listening import Listener
 from server.flow.http.protocol import FlowProtocol, FlowRequest
@@ -24,6 +25,7 @@ from server.flow.http.text import text_of
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
+from server.flow.run.source import SourceNode
 from server.flow.status import FlowError, open_words
 from server.flow.unitapi import Buffer, BufferKind, SessionContext
 
@@ -54,6 +56,8 @@ class HttpFront:
         self._pending: set[PendingRequest] = set()
         self._accepted: set[AcceptedRequest] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
+        self._claimed: list[tuple[Listener, socket]] | None = None
+        self._gives_way: GiveWay | None = None
         self._is_closing = False
 
     def add(self, service: HttpService) -> None:
@@ -68,20 +72,20 @@ class HttpFront:
     def endpoints(self) -> tuple[Endpoint, ...]:
         return tuple(service.endpoint for service in self._services)
 
-    async def serve(self) -> None:
-        """Claims the endpoints of all registered units and starts to accept.
+    @property
+    def nodes(self) -> frozenset[SourceNode]:
+        """Those that requests begin at."""
+        return frozenset(service.node for service in self._services)
 
-        Raises: FlowError, within the step of the unit whose endpoint could not be had.
+    async def serve(self) -> None:
+        """Claims the endpoints of all registered units, if that was not done, and starts to accept.
+
+        Raises: as `claim`.
         """
         self._claims.on_handed_over(self._take_over)
-        claimed: list[tuple[Listener, socket]] = []
-        try:
-            for service in self._services:
-                claimed.append(await self._claim(service))
-        except BaseException:
-            for _, sock in claimed:
-                sock.close()
-            raise
+        if self._claimed is None:
+            await self.claim()
+        claimed, self._claimed = self._claimed or [], None
         for listener, sock in claimed:
             if listener.servers:
                 sock.close()  # the same socket again, for a further path
@@ -90,18 +94,39 @@ class HttpFront:
             server = await self._loop.create_server(factory, sock=sock, **listener.server_options())
             listener.servers.append(server)
 
+    async def claim(self) -> None:
+        """Raises: FlowError, within the step of the unit whose endpoint could not be had."""
+        claimed: list[tuple[Listener, socket]] = []
+        try:
+            for service in self._services:
+                claimed.append(await self._claim(service))
+        except BaseException:
+            for _, sock in claimed:
+                sock.close()
+            raise
+        self._claimed = claimed
+
+    def give_way(self) -> None:
+        """Another flow takes over: accepts no more, and hands connections over, now and until it is closed."""
+        for listener in self._listeners.values():
+            listener.stop_accepting()
+        self._gives_way = GiveWay(self._connections, self._claims)
+
     async def close(self, grace: float) -> None:
         """Accepts nothing new, lets what is in flight finish, answers the rest with 503 after `grace` seconds,
         and closes all connections."""
-        self._is_closing = True
-        for listener in self._listeners.values():
-            listener.close()
-        for connection in list(self._connections):
-            connection.close_if_idle()
+        began = monotonic()
+        if self._gives_way is None:
+            self._be_closing()
+        for _, sock in self._claimed or ():
+            sock.close()
         in_flight: list[asyncio.Future[Any]] = [request.future for request in self._pending]
         in_flight += [request.future for request in self._accepted]
         if in_flight and grace > 0:
             await asyncio.wait(in_flight, timeout=grace)
+        if self._gives_way is not None:
+            await self._gives_way.finish(max(grace - (monotonic() - began), 0.0))
+            self._be_closing()
         for request in self._pending:
             request.settle(STOPPED)
         await self._flush()
@@ -110,6 +135,13 @@ class HttpFront:
         for task in self._arrivals:
             task.cancel()
         self._app.forget()
+
+    def _be_closing(self) -> None:
+        self._is_closing = True
+        for listener in self._listeners.values():
+            listener.close()
+        for connection in list(self._connections):
+            connection.close_if_idle()
 
     async def _claim(self, service: HttpService) -> tuple[Listener, socket]:
         try:
@@ -164,7 +196,12 @@ class HttpFront:
         listener = protocol.listener
         if protocol.may_hand_over and listener.tls is None:
             route = self._claims.foreign(listener.host, listener.port, path)
-            if route is not None:
+            if route is None and self._gives_way is not None:
+                if await detach(
+                    stream, request.head, partial(self._claims.hand_over, self._gives_way.route_of(protocol))
+                ):
+                    return
+            elif route is not None:
                 if not await detach(stream, request.head, partial(self._claims.hand_over, route)):
                     await send(stream, STOPPED)
                 return
@@ -218,7 +255,7 @@ class HttpFront:
             answer = ACCEPTED
         else:
             answer = await self._run(service, buffer, headers)
-        if self._is_closing:
+        if self._is_closing or self._gives_way is not None:
             stream.keep_alive = False
         return answer
 

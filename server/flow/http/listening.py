@@ -39,6 +39,9 @@ class Listener:
 
     def close(self) -> None:
         self.is_closing = True
+        self.stop_accepting()
+
+    def stop_accepting(self) -> None:
         for server in self.servers:
             server.close()
 

@@ -59,6 +59,9 @@ class SharedByTest:
                 return None if key == self._key else Route(endpoint, key)
         return None
 
+    def successor(self, endpoint: Endpoint) -> Route:
+        return Route(endpoint, self._key)
+
     async def hand_over(self, route: Route, connection: socket.socket, received: bytes) -> None:
         await asyncio.sleep(0)
         if self._switch.refuses:
