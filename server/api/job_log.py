@@ -1,7 +1,6 @@
 """`GET /v1/modelbox/job/ID/log`: what an engine printed and logged, as it is written."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +15,10 @@ from server.api.log_stream import LogLines, LogText, Reading
 from server.api.parameters import InvalidParameter
 from server.engines.logs.files import Attempt, parse_place
 from server.engines.logs.reader import Wanted
+from server.moments import moment_of
 from server.wire.logs import Level
 
 MOST_TAIL = 100_000
-_AGO = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class LogFormat(StrEnum):
@@ -116,15 +114,10 @@ def _is_json(request: Request, query: LogQuery) -> bool:
 def _since(text: str | None) -> datetime | None:
     if text is None:
         return None
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return datetime.now(UTC) - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        reason = "must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 90s, 10m, 2h, 1d"
-        raise InvalidParameter("since", reason) from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+        return moment_of(text, datetime.now(UTC))
+    except ValueError as error:
+        raise InvalidParameter("since", str(error)) from None
 
 
 ENDPOINTS = (Endpoint(method="GET", path=f"{JOB}log", handler=job_log, tag="logs", errors=(404, 421, 503)),)

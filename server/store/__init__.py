@@ -4,6 +4,7 @@ SQLAlchemy, Alembic and the database drivers live in this package only. It may i
 """
 
 from server.store import seen
+from server.store.archiving.archive import Archived, archive
 from server.store.audit import Difference
 from server.store.backup import backup
 from server.store.batch import Appended
@@ -38,6 +39,8 @@ __all__ = [
     "Wakeups",
     "check",
     "backup",
+    "archive",
+    "Archived",
     "restore",
     "accept_loss",
     "seen",

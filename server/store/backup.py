@@ -78,9 +78,9 @@ def checked(path: Path) -> Head:
 
 def put(prepared: Path, path: Path) -> None:
     """Gives a file its name, on disk: after a crash there is the old file or the new one. Raises: OSError."""
-    _sync(prepared)
+    synced(prepared)
     prepared.rename(path)
-    _sync(path.parent)
+    synced(path.parent)
 
 
 def copy_tables(source: sa.Connection, target: sa.Connection) -> None:
@@ -141,7 +141,8 @@ def _run(database: Database, call: Callable[[sa.Connection], T]) -> T:
         session.close()
 
 
-def _sync(path: Path) -> None:
+def synced(path: Path) -> None:
+    """Has a file, or a folder's names, on disk. Raises: OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

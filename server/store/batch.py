@@ -11,6 +11,7 @@ from server.jobs.crash_loop import is_left_out, leave_out
 from server.jobs.events import (
     BackupRestored,
     Event,
+    EventsArchived,
     JobCreated,
     LeaderElected,
     LossAccepted,
@@ -43,8 +44,8 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """Commands that take effect together or not at all; or, in their place, an event that begins an epoch, higher
-    than `known_epoch`."""
+    """Commands that take effect together or not at all; or, in their place, an event of no job: one that begins an
+    epoch, higher than `known_epoch`, or a `remark`."""
 
     commands: Sequence[Command] = ()
     context: Context
@@ -52,6 +53,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     expected_version: int | None = None
     beginning: LeaderElected | BackupRestored | LossAccepted | None = None
     known_epoch: Epoch = NO_EPOCH
+    remark: EventsArchived | None = None
 
     def job_ids(self) -> set[JobId]:
         return {command.job_id for command in self.commands}
@@ -92,6 +94,8 @@ class Batch:
         draft = _Draft(self, clean_context(submission.context), submission.epoch)
         if submission.beginning is not None:
             draft.begin_epoch(submission.beginning, submission.known_epoch)
+        if submission.remark is not None:
+            draft.note(submission.remark)
         for command in submission.commands:
             draft.run(command, submission.expected_version)
         return draft.merge()
@@ -155,8 +159,10 @@ class _Draft:
         if not isinstance(event, LeaderElected):
             self.fence = self.new_epoch
         self._epoch = self.new_epoch
-        recorded = self._record(event, JobId(""), 0, 0)
-        self._done.append(((recorded,), None, False))
+        self.note(event)
+
+    def note(self, event: Event) -> None:
+        self._done.append(((self._record(event, JobId(""), 0, 0),), None, False))
 
     def run(self, command: Command, expected_version: int | None) -> None:
         job_id = command.job_id

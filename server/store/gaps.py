@@ -4,7 +4,7 @@ Readers get an entry in their place, so that nobody takes what is left for all t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -118,15 +118,25 @@ def _joined(gaps: Iterable[Gap]) -> list[Gap]:
     return joined
 
 
+def archives_at(connection: sa.Connection, positions: Iterable[int]) -> dict[int, EventsArchived]:
+    """What the events at `positions` say of archives; those are left out that say nothing."""
+    found = _recorded_at(connection, positions)
+    return {one.position: one.event for one in found if isinstance(one.event, EventsArchived)}
+
+
 def _archives(connection: sa.Connection, positions: set[int]) -> dict[int, Recorded]:
-    found: dict[int, Recorded] = {}
+    found: dict[int, Recorded] = {one.position: one for one in _recorded_at(connection, positions)}
     for position in positions:
-        row: Any = connection.execute(sa.select(EVENT).where(EVENT.c.position == position)).one_or_none()
-        recorded = None if row is None else recorded_of(row)
-        if recorded is None or not isinstance(recorded.event, EventsArchived):
+        if position not in found or not isinstance(found[position].event, EventsArchived):
             raise Damaged(f"the event log is damaged: position {position} names no archive; {MEND_LOG}")
-        found[position] = recorded
     return found
+
+
+def _recorded_at(connection: sa.Connection, positions: Iterable[int]) -> list[Recorded]:
+    wanted = sorted(positions)
+    if not wanted:
+        return []
+    return [recorded_of(row) for row in connection.execute(sa.select(EVENT).where(EVENT.c.position.in_(wanted)))]
 
 
 def _entry(archive: Recorded, begin: int, end: int, events: int) -> Recorded:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from hashlib import sha256
+from functools import partial
+from pathlib import Path
 
 from server.jobs.commands import Command, Context, Graph
 from server.jobs.errors import InvalidJobId
@@ -10,6 +11,7 @@ from server.jobs.events import LeaderElected, LossAccepted, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
 from server.store import boot_check, queries, schema, verify
 from server.store.append import Writer
+from server.store.archiving.check import check_archives
 from server.store.audit import Difference
 from server.store.batch import NO_EPOCH, Appended, Submission
 from server.store.call_times import together
@@ -150,21 +152,21 @@ class Store:
         return await self._reader.run(lambda connection: queries.events(connection, after, limit, job_id))
 
     async def log_name(self) -> str:
-        """Tells this log from any other, one that took its place included; "" while it is empty. A backup of it
-        has the same name."""
-        first = await self.events(limit=1)
-        # of columns that no version of the program reads in another way
-        words = (f"{one.recorded_at.isoformat()} {one.type} {one.actor} {one.request_id}" for one in first)
-        return next((sha256(text.encode()).hexdigest()[:12] for text in words), "")
+        """See queries.log_name."""
+        return await self._reader.run(queries.log_name)
 
     async def last_incarnation(self, job_id: JobId) -> tuple[Recorded, ...]:
         """How the newest job of that id, live or gone, began and ended: its first event and its last hundred; none
         when there never was one."""
         return await self._reader.run(lambda connection: queries.last_incarnation(connection, job_id))
 
-    async def verify(self) -> list[Difference]:
-        """Folds the whole log and compares; every difference found, none when all is well. Takes its time."""
-        return await self._reader.run_unchecked(verify.verify)
+    async def verify(self, archives: Sequence[Path] = ()) -> list[Difference]:
+        """Folds the whole log and compares; every difference found, none when all is well. With `archives`, files
+        that `archive` wrote, also of the log with these, which then have to be all. Takes its time."""
+        found = await self._reader.run_unchecked(verify.verify)
+        if archives:
+            found += await self._reader.run_unchecked(partial(check_archives, paths=archives))
+        return found
 
     async def rebuild(self) -> int:
         """Writes the projection anew from the log, in one transaction; returns the number of live jobs."""

@@ -15,6 +15,8 @@ from tests.installation import Installation, echo_flow, free_port
 from tests.postgres import Postgres
 
 MIGRATIONS = [point for point in Failpoint if point.startswith("migrate.")]
+OF_ARCHIVES = [point for point in Failpoint if point.startswith("archive.")]
+"""No process of a server gets there: tests/store/test_archive_crashes.py does."""
 ON_POSTGRES = (Failpoint.STORE_ASK, Failpoint.LEADER_WATCH)
 """SQLite needs neither: its head is read on the spot, and its lock cannot get lost."""
 ON_SQLITE = (Failpoint.STORE_HEAD,)
@@ -71,7 +73,7 @@ def equipped(installation: Installation, tmp_path: Path, armoury: Path) -> Insta
 
 
 def wanted(point: Failpoint, *, on: str) -> bool:
-    return point not in MIGRATIONS and point not in (ON_POSTGRES if on == "sqlite" else ON_SQLITE)
+    return point not in (*MIGRATIONS, *OF_ARCHIVES) and point not in (ON_POSTGRES if on == "sqlite" else ON_SQLITE)
 
 
 @pytest.mark.parametrize("point", [point for point in Failpoint if wanted(point, on="sqlite")])
