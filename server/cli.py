@@ -3,8 +3,7 @@
 import asyncio
 import platform
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +12,9 @@ import click
 from server.cli_docs import cli_doc, completion
 from server.cli_flow import flow
 from server.cli_job import job
-from server.config import Config, load_config
+from server.cli_options import COMMON, OPEN, config_of, options, told_in_one_line
+from server.cli_token import token
+from server.config import Config
 from server.errors import StartError
 from server.jobs.ids import Epoch
 
@@ -25,28 +26,15 @@ T = TypeVar("T")
 START_ERROR_EXIT = 2
 NO_EPOCH = Epoch(0)
 
-_COMMON = [
-    click.option("--conf", type=click.Path(path_type=Path), help="TOML file; see conf/server.toml for its keys."),
-    click.option("--state-dir", help="Where database, sockets and logs live."),
-    click.option("--database-url", help="sqlite:///PATH or postgresql://...; default: SQLite in the state dir."),
-]
 _LISTEN = [
     click.option("--host", help="Address to listen on."),
     click.option("--port", type=int, help="TCP port to listen on."),
+    click.option("--open", OPEN, is_flag=True, help="Let everybody in who gets there: no tokens are needed."),
 ]
 _FLOWS = [click.option("--flow-path", help="Folder of flows that are jobs at boot.")]
 _STOP_ENGINES = [
     click.option("--stop-engines", is_flag=True, help="On SIGTERM stop the engines too, as on Ctrl-C.")
 ]
-
-
-def _options(*groups: list[Callable[..., Any]]) -> Callable[..., Any]:
-    def apply(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return apply
 
 
 @click.group()
@@ -55,43 +43,51 @@ def cli() -> None:
     """A persistent job server for dataflow graphs, compatible with ModelBox Server's REST API."""
 
 
-for command in (flow, job, completion, cli_doc):
+for command in (flow, job, token, completion, cli_doc):
     cli.add_command(command)
 
 
 @cli.command()
-@_options(_COMMON, _LISTEN, _FLOWS, _STOP_ENGINES)
+@options(COMMON, _LISTEN, _FLOWS, _STOP_ENGINES)
 def serve(stop_engines: bool, **given: Any) -> int:
     """Start everything on this machine: API, runner, engine host."""
+    from server.api.bind import scheme, with_access_decided
     from server.api.listener import listen
+    from server.api.tls import tls_of
     from server.store import check, seen, upgrade
     from server.supervisor import serve as run_all
     from server.supervisor import state_dir_lock
 
-    config = _config(given)
+    config = config_of(given)
+    tls_of(config.tls)  # says here what is wrong with its files, and not again and again in a child
     with state_dir_lock(config.state_dir):
         listener = listen(config.server.host, config.server.port)
-        with _told_in_one_line():
+        with told_in_one_line():
             upgrade(config.database_url)
             check(config.database_url, seen.load(config.state_dir))
+            config = with_access_decided(config, listener)
         host, port = listener.getsockname()[:2]
-        line = f"serving on http://{host}:{port}, state in {config.state_dir}"
+        line = f"serving on {scheme(config)}://{host}:{port}, state in {config.state_dir}"
         return run_all(config, listener, stop_engines=stop_engines, started=lambda: click.echo(line, err=True))
 
 
 @cli.command()
-@_options(_COMMON, _LISTEN)
+@options(COMMON, _LISTEN)
 def api(**given: Any) -> int:
     """Start the REST API alone."""
+    from server.api.bind import with_access_decided
     from server.api.listener import listen
     from server.api.main import run
 
     config = _process_config("api", given)
-    return run(config, listen(config.server.host, config.server.port), None)
+    listener = listen(config.server.host, config.server.port)
+    with told_in_one_line():
+        config = with_access_decided(config, listener)
+    return run(config, listener, None)
 
 
 @cli.command()
-@_options(_COMMON, _FLOWS, _STOP_ENGINES)
+@options(COMMON, _FLOWS, _STOP_ENGINES)
 def runner(stop_engines: bool, **given: Any) -> int:
     """Start a runner alone; a second one on the same database waits for its turn to lead."""
     from server.runner.main import run
@@ -125,35 +121,35 @@ def db() -> None:
 
 
 @db.command(name="upgrade")
-@_options(_COMMON)
+@options(COMMON)
 def db_upgrade(**given: Any) -> int:
     """Create the tables, or bring them to this program's schema."""
     from server.store import current, upgrade
 
-    config = _config(given)
+    config = config_of(given)
     config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _told_in_one_line():
+    with told_in_one_line():
         upgrade(config.database_url)
         click.echo(current(config.database_url))
     return 0
 
 
 @db.command(name="current")
-@_options(_COMMON)
+@options(COMMON)
 def db_current(**given: Any) -> int:
     """Show the revision of the database's schema."""
     from server.store import current
 
-    with _told_in_one_line():
-        click.echo(current(_config(given).database_url) or "no schema")
+    with told_in_one_line():
+        click.echo(current(config_of(given).database_url) or "no schema")
     return 0
 
 
 @db.command(name="verify")
-@_options(_COMMON)
+@options(COMMON)
 def db_verify(**given: Any) -> int:
     """Check every row: the chain of the event log, the projection, graphs. Exit code 1 on a difference."""
-    config = _config(given)
+    config = config_of(given)
     differences = asyncio.run(_with_store(config, lambda store: store.verify()))
     for difference in differences:
         click.echo(str(difference))
@@ -181,29 +177,29 @@ def _lost(config: Config) -> str:
 
 
 @db.command(name="rebuild")
-@_options(_COMMON)
+@options(COMMON)
 def db_rebuild(**given: Any) -> int:
     """Write the projection anew from the event log."""
-    jobs = asyncio.run(_with_store(_config(given), lambda store: store.rebuild()))
+    jobs = asyncio.run(_with_store(config_of(given), lambda store: store.rebuild()))
     click.echo(f"{jobs} jobs written")
     return 0
 
 
 @db.command(name="backup")
-@_options(_COMMON)
+@options(COMMON)
 @click.argument("file", type=click.Path(path_type=Path))
 def db_backup(file: Path, **given: Any) -> int:
     """Write the whole database to FILE, as of one moment, while the server runs."""
     from server.store import backup
 
-    with _told_in_one_line():
-        head = backup(_config(given).database_url, file)
+    with told_in_one_line():
+        head = backup(config_of(given).database_url, file)
     click.echo(f"{head.position} events and {head.jobs} jobs written to {file}, and checked")
     return 0
 
 
 @db.command(name="restore")
-@_options(_COMMON)
+@options(COMMON)
 @click.option("--replace", is_flag=True, help="Also when the database is not empty; an SQLite file is put aside.")
 @click.argument("file", type=click.Path(path_type=Path))
 def db_restore(file: Path, replace: bool, **given: Any) -> int:
@@ -211,10 +207,10 @@ def db_restore(file: Path, replace: bool, **given: Any) -> int:
     keeps those that the backup knows and ends the others."""
     from server.store import restore, seen
 
-    config = _config(given)
+    config = config_of(given)
     config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = seen.load(config.state_dir)
-    with _told_in_one_line():
+    with told_in_one_line():
         work = restore(
             config.database_url,
             file,
@@ -228,16 +224,16 @@ def db_restore(file: Path, replace: bool, **given: Any) -> int:
 
 
 @db.command(name="accept-loss")
-@_options(_COMMON)
+@options(COMMON)
 @click.option("--force", is_flag=True, help="Also when nothing is known here to be lost.")
 def db_accept_loss(force: bool, **given: Any) -> int:
     """Go on with a database that has lost events that were on record. Running servers on Postgres go on by
     themselves; on SQLite, stop the server first."""
     from server.store import HistoryLost, accept_loss, check, seen
 
-    config = _config(given)
+    config = config_of(given)
     known = seen.load(config.state_dir)
-    with _told_in_one_line():
+    with told_in_one_line():
         try:
             check(config.database_url, known)
         except HistoryLost as lost:
@@ -255,7 +251,7 @@ def db_accept_loss(force: bool, **given: Any) -> int:
 async def _with_store(config: Config, use: "Callable[[Store], Awaitable[T]]") -> T:
     from server.store import Store
 
-    with _told_in_one_line():
+    with told_in_one_line():
         store = await Store.open(config.database_url, check_data=False)
         try:
             return await use(store)
@@ -263,29 +259,10 @@ async def _with_store(config: Config, use: "Callable[[Store], Awaitable[T]]") ->
             await store.close()
 
 
-@contextmanager
-def _told_in_one_line() -> Iterator[None]:
-    from server.store import StoreError
-
-    try:
-        yield
-    except StoreError as error:
-        raise StartError(str(error)) from error
-
-
-def _config(given: dict[str, Any]) -> Config:
-    from server.process import configure_logging  # loads structlog, and rich with it
-
-    conf = given.pop("conf", None)
-    config = load_config(conf, {f"server.{name}": value for name, value in given.items()})
-    configure_logging(config.server.log_level)
-    return config
-
-
 def _process_config(what: str, given: dict[str, Any]) -> Config:
     from server.process import set_title
 
-    config = _config(given)
+    config = config_of(given)
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -22,10 +22,9 @@ _SORTS = ("created", "-created", "changed", "-changed", "job_id", "-job_id", "jo
 def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which server; the command gets them as `where`."""
 
-    def with_where(
-        *, url: str | None, token: str | None, profile: str | None, timeout: float, **given: Any
-    ) -> int:
-        result: int = command(where=Where(url, token, profile, timeout), **given)
+    def with_where(**given: Any) -> int:
+        where = Where(**{name: given.pop(name) for name in _WHERE})
+        result: int = command(where=where, **given)
         return result
 
     with_where.__doc__, with_where.__name__ = command.__doc__, command.__name__
@@ -35,10 +34,16 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_where
 
 
+_WHERE = ("url", "token", "profile", "timeout", "ca_cert", "client_cert", "client_key")
 _SERVER_OPTIONS = [
     click.option("--url", help="The server's URL.  [default: MODELBOX_URL, a profile's, http://127.0.0.1:1104]"),
     click.option("--token", help="Bearer token.  [default: MODELBOX_TOKEN, the profile's]"),
     click.option("--profile", help="Profile in ~/.config/modelbox-server/profiles.toml."),
+    click.option("--ca-cert", metavar="FILE", help="Who may have signed the server's certificate, in PEM."),
+    click.option(
+        "--client-cert", metavar="FILE", help="The client's certificate, for a server that asks for one."
+    ),
+    click.option("--client-key", metavar="FILE", help="Its key, if that is in a file of its own."),
     click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),
@@ -69,7 +74,7 @@ def _complete_job(context: click.Context, _: click.Parameter, begin: str) -> "li
     from server.commands.completion import job_ids
 
     given = context.params
-    where = Where(given.get("url"), given.get("token"), given.get("profile"))
+    where = Where(**{name: given[name] for name in _WHERE if given.get(name)})
     return [CompletionItem(job_id) for job_id in job_ids(where, begin)]
 
 

@@ -55,6 +55,7 @@ class Failpoint(StrEnum):
     API_SUBMITTED = "api.submitted"
     API_BEFORE_ANSWER = "api.before-answer"
     API_EXAMINE = "api.examine"
+    API_READ_TOKENS = "api.read-tokens"
     SERVE_RUNNER_STARTED = "serve.runner-started"
     SERVE_STARTED = "serve.started"
     SERVE_CHILD_ENDED = "serve.child-ended"

@@ -16,13 +16,20 @@ RECONNECT_SECONDS = 0.05
 class Watcher:
     """Follows a stream on a thread of its own until `close`, over as many connections as it takes."""
 
-    def __init__(self, url: str, last_id: int | None = None, params: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        last_id: int | None = None,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self.entries: list[dict[str, Any]] = []
         self.last_id = last_id
         self.connections = 0
         self.refused: httpx.Response | None = None
         self._url = url
         self._params = params or {}
+        self._headers = headers or {}
         self._socket: socket.socket | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -65,7 +72,7 @@ class Watcher:
                 self._closed.wait(RECONNECT_SECONDS)
 
     def _connect(self, client: httpx.Client) -> None:
-        headers = {"Accept": "text/event-stream"}
+        headers = self._headers | {"Accept": "text/event-stream"}
         if self.last_id is not None:
             headers["Last-Event-ID"] = str(self.last_id)
         with client.stream("GET", self._url, headers=headers, params=self._params) as answer:

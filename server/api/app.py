@@ -14,6 +14,7 @@ from server.api.answers import error_answer, job_error_answer
 from server.api.commands import JobCommands
 from server.api.events import MOST_SECONDS
 from server.api.feed import Feed
+from server.api.gate import Gate
 from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
 from server.api.log_places import LogPlaces
@@ -21,12 +22,14 @@ from server.api.log_stream import READERS, Pacer
 from server.api.request_counts import CountingApp, RequestCounts
 from server.api.scrape import Scrape
 from server.api.view import JobsView
+from server.api.visible import VisibleJobs
 from server.config import Config
 from server.flow.examine.confined import Examiner
 from server.jobs.errors import InternalError, InvalidCommand, JobError
 from server.store import StoreUnavailable
 from server.store.health import HealthProbe
 from server.store.history import History
+from server.store.tokens import TokenReader
 
 log = structlog.get_logger()
 
@@ -80,6 +83,9 @@ def _longest_wait(config: Config) -> float:
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What the handlers use, found in `app.ctx` by these names."""
 
+    gate: Gate
+    visible: VisibleJobs
+    token_reader: TokenReader
     view: JobsView
     index: JobIndex
     commands: JobCommands
@@ -112,9 +118,10 @@ def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
     app.ctx.about_job = endpoints.about_job()
     app.ctx.log_threads = ThreadPoolExecutor(READERS, "log-reader")
     app.ctx.log_pacer = Pacer()
-    app.ctx.descriptions = endpoints.descriptions()
+    app.ctx.descriptions = endpoints.descriptions(needs_token=services.gate.is_required)
     if config.acl.allow:
         app.register_middleware(acl.only_from(config.acl.networks), "request", priority=100)
+    app.register_middleware(services.gate.admit, "request", priority=50)
     app.blueprint(jobs.blueprint())
     endpoints.add_routes(app)
     return app

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from server.config import JobsSection
 from server.failpoints import Failpoint, hit
-from server.jobs.commands import Command, Context, CreateJob, DeleteJob, decide
+from server.jobs.commands import Command, Context, CreateJob, DeleteJob, decide_for
 from server.jobs.ids import JobId
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
@@ -38,12 +38,13 @@ class JobCommands:
         ended = await self._settled(created, _has_outcome, self._limits.create_wait)
         return ended or self._follower.jobs.get(command.job_id) or created
 
-    async def would_create(self, command: CreateJob) -> None:
-        """Whether `create` would put it on record now. Raises: JobExists, TooManyJobs, StoreUnavailable."""
+    async def would_create(self, command: CreateJob, context: Context) -> None:
+        """Whether `create` would put it on record now. Raises: JobExists, TooManyJobs, NotAllowed,
+        StoreUnavailable."""
         if not self._follower.is_current():
             await self._follower.catch_up()
         jobs = self._follower.jobs
-        decide(jobs.get(command.job_id), replace(command, max_jobs=self._limits.max), len(jobs))
+        decide_for(context.scope, jobs.get(command.job_id), replace(command, max_jobs=self._limits.max), len(jobs))
 
     async def delete(self, job_id: JobId, context: Context, *, wait: bool) -> Job | None:
         """None once the job and its engine are gone, or the job, still being deleted, when `wait` is off or

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from server.api.schema_words import operations_by_tag, schema_words
+from server.api.schema_words import access_words, operations_by_tag, schema_words
 
 Json = dict[str, Any]
 
@@ -33,6 +33,7 @@ def _operation(method: str, path: str, operation: Json) -> Iterator[str]:
     yield operation["summary"]
     if text := operation.get("description"):
         yield f"\n{text}"
+    yield f"\n{access_words(operation)}"
     if parameters := operation.get("parameters"):
         yield "\n| parameter | in | value | |\n|---|---|---|---|"
         for one in parameters:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
-from server.api.schema_words import anchor, operations_by_tag, schema_words
+from server.api.schema_words import access_words, anchor, operations_by_tag, schema_words
 
 Json = dict[str, Any]
 
@@ -57,6 +57,7 @@ def _page(description: Json) -> Iterator[str]:
 def _operation(method: str, path: str, operation: Json) -> Iterator[str]:
     yield f'<section id="{anchor(method, path)}"><h3>{_signature(method, path)}</h3>'
     yield from _paragraphs(f"{operation['summary']}\n\n{operation.get('description', '')}")
+    yield f"<p>{_inline(access_words(operation))}</p>"
     if parameters := operation.get("parameters"):
         yield "<table><tr><th>parameter</th><th>in</th><th>value</th><th></th></tr>"
         for one in parameters:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sanic import Sanic
 
-from server.api import describe, events, health, job_graph, job_list, job_log, metrics
+from server.api import describe, events, health, job_graph, job_list, job_log, metrics, token_list
 from server.api.describe import Descriptions, program_version
 from server.api.docs_page import page
 from server.api.endpoint import Endpoint, Handler
@@ -18,6 +18,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *job_graph.ENDPOINTS,
     *health.ENDPOINTS,
     *metrics.ENDPOINTS,
+    *token_list.ENDPOINTS,
     *describe.ENDPOINTS,
 )
 
@@ -38,11 +39,11 @@ def about_job() -> AboutJob:
     return {endpoint.word: endpoint.on_the_wire() for endpoint in ENDPOINTS if endpoint.word}
 
 
-def document() -> dict[str, Any]:
-    """The API as an OpenAPI document."""
-    return description(ENDPOINTS, program_version())
+def document(*, needs_token: bool = True) -> dict[str, Any]:
+    """The API as an OpenAPI document; `needs_token` says of which server."""
+    return description(ENDPOINTS, program_version(), needs_token=needs_token)
 
 
-def descriptions() -> Descriptions:
-    described = document()
+def descriptions(*, needs_token: bool) -> Descriptions:
+    described = document(needs_token=needs_token)
     return Descriptions(msgspec.json.encode(described), page(described))

@@ -12,8 +12,12 @@ from server.api.entries import entry_of
 from server.api.feed import Feed, Part
 from server.api.parameters import InvalidParameter
 from server.api.rights import Scoped
+from server.api.scoped_feed import ScopedFeed
 from server.api.stream import EventStream
+from server.api.visible import VisibleJobs
+from server.api.visitor import visitor_of
 from server.jobs.errors import NoSuchJob
+from server.jobs.events import Recorded
 from server.jobs.ids import JobId, Position
 from server.store.history import History, Wanted
 from server.wire.entries import EventPage, HistoryPage
@@ -60,6 +64,7 @@ async def job_history(request: Request, path: JobPath, query: HistoryQuery) -> H
     """What happened to a job, page by page.
 
     Of all jobs that ever had that id, deleted ones too. What a crash loop does is summed up in it, see decision 9.
+    For a token with a label scope, a page may have fewer events than `limit` though it is not the last.
     """
     history: History = request.app.ctx.history
     cursor = None if query.cursor is None else Position(query.cursor)
@@ -70,9 +75,15 @@ async def job_history(request: Request, path: JobPath, query: HistoryQuery) -> H
     page = events[: query.limit]
     return HistoryPage(
         job=path.job_id,
-        events=[entry_of(recorded) for recorded in page],
+        events=[entry_of(recorded) for recorded in page if await _is_shown(request, recorded)],
         next=page[-1].position if len(events) > len(page) else None,
     )
+
+
+async def _is_shown(request: Request, recorded: Recorded) -> bool:
+    scope = visitor_of(request).scope
+    visible: VisibleJobs = request.app.ctx.visible
+    return not scope or await visible.is_life_visible(recorded.job_id, recorded.incarnation, scope)
 
 
 async def job_events(request: Request, path: JobPath, query: JobEventsQuery) -> EventPage | EventStream:
@@ -100,7 +111,7 @@ async def all_events(request: Request, query: EventsQuery) -> EventPage | EventS
 
 
 async def _events(request: Request, query: JobEventsQuery, job_id: JobId | None) -> EventPage | EventStream:
-    feed: Feed = request.app.ctx.feed
+    feed = _feed_for(request)
     wanted = Wanted(job_id=job_id, types=frozenset(query.type))
     after = None if query.after is None else Position(query.after)
     if "text/event-stream" not in request.headers.get("accept", ""):
@@ -112,6 +123,12 @@ async def _events(request: Request, query: JobEventsQuery, job_id: JobId | None)
     elif (await feed.after(position, 1, wanted)).head < position:
         raise _beyond_the_end("after") if last_id is None else _beyond_the_end(LAST_EVENT_ID, "header")
     return EventStream(feed, position, wanted)
+
+
+def _feed_for(request: Request) -> Feed | ScopedFeed:
+    scope = visitor_of(request).scope
+    feed: Feed = request.app.ctx.feed
+    return ScopedFeed(feed, request.app.ctx.visible, scope) if scope else feed
 
 
 def _beyond_the_end(name: str, kind: str = "query parameter") -> InvalidParameter:
@@ -130,7 +147,7 @@ def _last_event_id(request: Request) -> Position | None:
     return Position(int(text))
 
 
-async def _page(feed: Feed, after: Position, query: JobEventsQuery, wanted: Wanted) -> EventPage:
+async def _page(feed: Feed | ScopedFeed, after: Position, query: JobEventsQuery, wanted: Wanted) -> EventPage:
     part = await feed.read(after, query.limit, wanted)
     if part.head < after:
         raise _beyond_the_end("after")

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from server.api.visible import in_scope
+from server.jobs.access import EVERYTHING, Labels
 from server.jobs.ids import JobId, Position
 from server.jobs.state import Job
 from server.jobs.words import JobStatus
@@ -54,6 +56,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     created_before: datetime | None = None
     changed_after: datetime | None = None
     changed_before: datetime | None = None
+    scope: Labels = EVERYTHING
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +142,8 @@ def key_type(sort: Sort) -> Any:
 
 
 def _passing(passing: list[Indexed], wanted: Filter) -> list[Indexed]:
+    if wanted.scope:
+        passing = [one for one in passing if in_scope(one.job, wanted.scope)]
     if wanted.text:
         text = wanted.text.casefold()
         passing = [one for one in passing if text in one.text]

@@ -13,6 +13,7 @@ from server.api.job_index import Filter, JobIndex, Key, Sort, key_type
 from server.api.job_rows import FIELDS, row_of
 from server.api.parameters import InvalidParameter
 from server.api.rights import Scoped
+from server.api.visitor import visitor_of
 from server.jobs.words import JobStatus
 from server.wire.job_rows import JobPage
 
@@ -57,6 +58,7 @@ async def list_jobs(request: Request, query: JobsQuery) -> JobPage:
         created_before=query.created_before,
         changed_after=query.changed_after,
         changed_before=query.changed_before,
+        scope=visitor_of(request).scope,
     )
     found = await index.page(wanted, query.sort, _key_in(query.cursor, query.sort), query.limit)
     return JobPage(

@@ -1,5 +1,6 @@
 """`GET /v1/modelbox/job/ID/log`: what an engine printed and logged, as it is written."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,8 +14,12 @@ from server.api.endpoint import JOB, Endpoint, JobPath
 from server.api.log_places import LogPlaces, Wish
 from server.api.log_stream import LogLines, LogText, Reading
 from server.api.parameters import InvalidParameter
+from server.api.visible import VisibleJobs
+from server.api.visitor import visitor_of
 from server.engines.logs.files import Attempt, parse_place
 from server.engines.logs.reader import Wanted
+from server.jobs.errors import NoSuchJob
+from server.jobs.ids import JobId
 from server.moments import moment_of
 from server.wire.logs import Level
 
@@ -79,6 +84,9 @@ async def job_log(request: Request, path: JobPath, query: LogQuery) -> LogText |
     wanted = Wanted(level=query.level, since=_since(query.since), as_json=as_json)
     places: LogPlaces = request.app.ctx.log_places
     place = await places.find(path.job_id, wish)
+    is_shown = _who_sees(request, path.job_id)
+    if not await is_shown(place.attempt):
+        raise NoSuchJob
     reading = Reading(
         place=place,
         wanted=wanted,
@@ -86,8 +94,19 @@ async def job_log(request: Request, path: JobPath, query: LogQuery) -> LogText |
         after=query.after,
         follow=query.follow,
         over_attempts=query.attempt is None and query.incarnation is None,
+        is_shown=is_shown,
     )
     return LogLines(reading) if as_json else LogText(reading)
+
+
+def _who_sees(request: Request, job_id: JobId) -> Callable[[Attempt], Awaitable[bool]]:
+    scope = visitor_of(request).scope
+    visible: VisibleJobs = request.app.ctx.visible
+
+    async def is_shown(attempt: Attempt) -> bool:
+        return not scope or await visible.is_life_visible(job_id, attempt.incarnation, scope)
+
+    return is_shown
 
 
 def _after(query: LogQuery) -> Attempt:

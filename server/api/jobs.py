@@ -9,8 +9,8 @@ from server.api.create_request import parse_create
 from server.api.endpoint import VALIDATE
 from server.api.endpoints import AboutJob
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
+from server.api.visitor import context_of, visitor_of
 from server.failpoints import Failpoint, hit
-from server.jobs.commands import Context
 from server.jobs.errors import InvalidCommand, InvalidGraph, NoSuchJob
 from server.jobs.ids import JobId
 from server.jobs.words import Outcome
@@ -38,7 +38,7 @@ async def create(request: Request, rest: str = "") -> HTTPResponse:
     if only_try:
         return await dry_run(request, command)
     wait = not _wants_async(request)
-    job = await request.app.ctx.commands.create(command, _context(request), wait=wait)
+    job = await request.app.ctx.commands.create(command, context_of(request), wait=wait)
     hit(Failpoint.API_BEFORE_ANSWER)
     headers = {"Location": f"{BASE}/{job.job_id}"}
     if not wait:
@@ -52,7 +52,7 @@ async def read(request: Request, rest: str = "") -> HTTPResponse | None:
     segments = _segments(rest)
     view = request.app.ctx.view
     if segments == ["list", "all"]:
-        return answer(200, await view.list_all())
+        return answer(200, await view.list_all(visitor_of(request).scope))
     if len(segments) == 2 and segments[0] and segments[1] in request.app.ctx.about_job:
         about_job: AboutJob = request.app.ctx.about_job
         return await about_job[segments[1]](request, segments[0])
@@ -69,7 +69,7 @@ async def delete(request: Request, rest: str = "") -> HTTPResponse:
     if len(segments) > 1 or not segments[0]:
         raise NoSuchJob
     wait = not _wants_async(request)
-    job = await request.app.ctx.commands.delete(JobId(segments[0]), _context(request), wait=wait)
+    job = await request.app.ctx.commands.delete(JobId(segments[0]), context_of(request), wait=wait)
     if job is None:
         return answer(204)
     return answer(202, job_body(job), None if wait else {"Preference-Applied": "respond-async"})
@@ -83,7 +83,3 @@ def _segments(rest: str) -> list[str]:
 def _wants_async(request: Request) -> bool:
     preferences = ",".join(request.headers.getall("prefer", ()))
     return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))
-
-
-def _context(request: Request) -> Context:
-    return Context(actor=f"rest:{request.ip}", request_id=str(request.id))

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from server.api.answers import SECURITY_HEADERS, answer, error_answer
 from server.api.endpoint import OtherBody
 from server.api.log_places import LogPlace
 from server.api.stream import MOST_STREAMS, RECONNECT_SECONDS
-from server.engines.logs.files import parse_place
+from server.engines.logs.files import Attempt, parse_place
 from server.engines.logs.reader import LogReader, Place, Wanted
 from server.jobs.errors import InternalError
 from server.wire.logs import LogEntry
@@ -43,6 +43,8 @@ class Reading:
     after: str | None
     follow: bool
     over_attempts: bool
+    is_shown: Callable[[Attempt], Awaitable[bool]]
+    """Asked again and again, as a job may be deleted and another take its id, or its labels change."""
 
     def reader(self) -> LogReader:
         attempt = self.place.attempt
@@ -97,6 +99,8 @@ class LogAnswer(OtherBody):
             with pacer.reading():
                 piece = await pacer.run(threads, reader.read)
             if piece.data:
+                if not await self._reading.is_shown(reader.attempt):
+                    return
                 yield piece.data
                 pause = LOOK_SECONDS[0]
             if not piece.at_end:

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 import uvloop
@@ -18,13 +18,18 @@ from server.api.app import Services, build_app
 from server.api.commands import JobCommands
 from server.api.endpoints import ENDPOINTS
 from server.api.feed import Feed
+from server.api.gate import Gate
 from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
 from server.api.listener import BACKLOG
 from server.api.log_places import LogPlaces
+from server.api.needs import all_needs
 from server.api.request_counts import RequestCounts
 from server.api.scrape import Scrape, Sources
+from server.api.tls import Tls, tls_of
+from server.api.tokens import TokenList
 from server.api.view import JobsView
+from server.api.visible import VisibleJobs
 from server.config import Config
 from server.errors import StartError
 from server.flow.examine.confined import Examiner
@@ -32,6 +37,7 @@ from server.store import Store, StoreUnavailable, seen
 from server.store.follower import Follower
 from server.store.health import HealthProbe
 from server.store.history import History
+from server.store.tokens import TokenReader
 
 log = structlog.get_logger()
 
@@ -45,12 +51,13 @@ DRAIN_LOOK_SECONDS = 0.02
 
 
 def run(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
-    """Serves until SIGTERM or SIGINT. Serves nothing before `settled_fd` is readable or at its end.
+    """Serves until SIGTERM or SIGINT. Serves nothing before `settled_fd` is readable or at its end. `config` has
+    `access.tokens` decided, see bind.py.
 
     Raises: StartError.
     """
     _allow_many_connections()
-    return uvloop.run(_main(config, listener, settled_fd))
+    return uvloop.run(_main(config, listener, settled_fd, tls_of(config.tls)))
 
 
 def _allow_many_connections() -> None:
@@ -61,7 +68,7 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _main(config: Config, listener: socket.socket, settled_fd: int | None) -> int:
+async def _main(config: Config, listener: socket.socket, settled_fd: int | None, tls: Tls | None) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -71,14 +78,16 @@ async def _main(config: Config, listener: socket.socket, settled_fd: int | None)
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
     history, health = History(config.database_url, store.watermark), HealthProbe(config.database_url)
+    tokens = TokenReader(config.database_url)
     try:
         if settled_fd is not None:
             await _settled(settled_fd, stopping)
-        await serve(config, listener, store, history, health, stopping)
+        await serve(config, listener, tls, Databases(store, history, health, tokens), stopping)
     finally:
         await store.close()
         await history.close()
         await health.close()
+        await tokens.close()
     return 0
 
 
@@ -94,14 +103,19 @@ async def _settled(fd: int, stopping: asyncio.Event) -> None:
     os.close(fd)
 
 
+class Databases(NamedTuple):
+    """One database, seen by threads of different purposes."""
+
+    store: Store
+    history: History
+    health: HealthProbe
+    tokens: TokenReader
+
+
 async def serve(
-    config: Config,
-    listener: socket.socket,
-    store: Store,
-    history: History,
-    health: HealthProbe,
-    stopping: asyncio.Event,
+    config: Config, listener: socket.socket, tls: Tls | None, databases: Databases, stopping: asyncio.Event
 ) -> None:
+    store, history, health, token_reader = databases
     follower, feed = Follower(store), Feed(history)
     feeding = feed.run()
     try:
@@ -126,7 +140,13 @@ async def serve(
         streams=streams,
         state_dir=config.state_dir,
     )
+    tokens, visible = TokenList(token_reader), VisibleJobs(follower, history)
+    gate = Gate(config, all_needs(ENDPOINTS), tokens, visible)
+    tokens.subscribe(gate.look)
     services = Services(
+        gate=gate,
+        visible=visible,
+        token_reader=token_reader,
         view=JobsView(follower),
         index=JobIndex(follower),
         commands=commands,
@@ -144,11 +164,14 @@ async def serve(
     tasks = [
         asyncio.create_task(follower.follow(), name="follow the log"),
         asyncio.create_task(feeding, name="feed those who watch"),
+        asyncio.create_task(tokens.run(), name="read the tokens"),
         asyncio.create_task(stopping.wait(), name="stop signal"),
     ]
-    server = await _start_server(app, listener)
+    if tls is not None:
+        tasks.append(asyncio.create_task(tls.run(), name="look for new TLS files"))
+    server = await _start_server(app, listener, tls)
     host, port = listener.getsockname()[:2]
-    log.info("serving", host=host, port=port)
+    log.info("serving", host=host, port=port, tls=tls is not None, tokens=config.access.tokens)
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     feed.close()
     await _stop_server(server)
@@ -168,9 +191,15 @@ async def _load_and_run(feed: Feed, feeding: Coroutine[Any, Any, None]) -> None:
             return await feeding
 
 
-async def _start_server(app: Sanic[Any, Any], listener: socket.socket) -> AsyncioServer:
+async def _start_server(app: Sanic[Any, Any], listener: socket.socket, tls: Tls | None) -> AsyncioServer:
     listener.setblocking(False)
-    server = await app.create_server(sock=listener, return_asyncio_server=True, access_log=False, backlog=BACKLOG)
+    server = await app.create_server(
+        sock=listener,
+        ssl=None if tls is None else tls.context,
+        return_asyncio_server=True,
+        access_log=False,
+        backlog=BACKLOG,
+    )
     assert server is not None
     await server.startup()
     await server.before_start()

@@ -7,6 +7,7 @@ import msgspec
 
 from server.api.endpoint import Endpoint, JobPath
 from server.api.modelbox import DESCRIBED, Described
+from server.api.rights import IN_DESCRIPTION, Need, Right
 from server.jobs.events import SHOWN_TYPES
 from server.wire.bodies import ErrorBody
 
@@ -20,29 +21,59 @@ Every answer of 400 and above has `error_code` and `error_msg`; `detail` names t
 the line, where these are known. A query parameter that is unknown, malformed or given twice is a 400, except at
 ModelBox's own endpoints, which ignore queries as it does, but for `dry_run`. HEAD is answered wherever GET is.
 Times are UTC, in RFC 3339. While the database cannot be used, whatever needs it answers 503 with `Retry-After`.
+Who may do what: docs/access.md.
 """
 ERRORS = {
     400: "A parameter is unknown or malformed; `detail.field` names it.",
+    401: "A token is needed and none was sent, or it is none that counts (010).",
+    403: "The token, or the certificate, does not allow it (011); or the client's address does not (006).",
     404: "There never was a job of that id.",
     421: "The log is on another machine, which is named.",
     503: "The database cannot be used now, or too much is being done already.",
 }
 
 
-def description(endpoints: Sequence[Endpoint], version: str) -> Json:
-    """The API as an OpenAPI 3.1 document."""
+SCHEMES: Json = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Made by `modelbox-server token create`. Where none is needed, one that is sent counts.",
+    },
+    "certificate": {
+        "type": "mutualTLS",
+        "description": "A client's certificate whose name has a role under `tls.roles` in the configuration.",
+    },
+}
+
+
+def description(endpoints: Sequence[Endpoint], version: str, *, needs_token: bool = True) -> Json:
+    """The API as an OpenAPI 3.1 document. `needs_token`: of a server that lets nobody in without."""
     schemas = _Schemas(endpoints)
     paths: dict[str, Json] = {}
     for described in DESCRIBED:
         paths.setdefault(described.path, {})[described.method.lower()] = _described(described, schemas)
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _endpoint(endpoint, schemas)
+    uses: list[Described | Endpoint] = [*DESCRIBED, *endpoints]
+    for one in uses:
+        _add_access(paths[one.path][one.method.lower()], one.need, needs_token)
     return {
         "openapi": "3.1.0",
         "info": {"title": "modelbox-server", "version": version, "description": ABOUT},
         "paths": paths,
-        "components": {"schemas": schemas.components},
+        "components": {"securitySchemes": SCHEMES, "schemas": schemas.components},
     }
+
+
+def _add_access(operation: Json, need: Need, needs_token: bool) -> None:
+    if need.right is Right.OPEN:
+        operation["security"] = []
+        return
+    shown: list[Json] = [{name: [need.right.value]} for name in SCHEMES]
+    operation["security"] = shown if needs_token else [{}, *shown]
+    operation[IN_DESCRIPTION] = need.scoped.value
+    refusals = _errors({status: ERRORS[status] for status in (401, 403)})
+    operation["responses"] = _sorted(refusals, operation["responses"])
 
 
 class _Schemas:

@@ -62,7 +62,7 @@ class RequestCounts:
 
 
 class CountingApp(Sanic[Any, Any]):
-    """Sanic, with an eye on what it does. `ctx.requests` are the RequestCounts."""
+    """Sanic, with an eye on what it does. `ctx.requests` are the RequestCounts, `ctx.gate` is the Gate."""
 
     async def handle_request(self, request: Request) -> None:
         began = perf_counter()
@@ -74,6 +74,8 @@ class CountingApp(Sanic[Any, Any]):
             # Sanic sets an exception when it was itself that gave up waiting
             counts.note(request, 503 if stream.exception is not None else CLIENT_GONE, None)
             raise
+        finally:
+            self.ctx.gate.leave(request)
         response = stream.response
         if response is not None:
             is_stream = "transfer-encoding" in response.headers
@@ -86,6 +88,7 @@ class CountingApp(Sanic[Any, Any]):
         stream = _http_of(request)
         if stream.perft0 is None and stream.response is not None:
             # what was no request never came to be handled
+            self.ctx.gate.leave(request)
             self.ctx.requests.note(request, stream.response.status, None)
 
 

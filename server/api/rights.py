@@ -6,6 +6,9 @@ import msgspec
 
 from server.jobs.access import Role
 
+IN_DESCRIPTION = "x-label-scope"
+"""In an operation of the description: what it is to a token with a label scope."""
+
 
 class Right(StrEnum):
     OPEN = "open"

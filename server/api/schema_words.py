@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from server.api.rights import IN_DESCRIPTION
+
 Json = dict[str, Any]
 Words = Iterator[tuple[str, bool]]
 """Pieces of text; True for those that are the name of a type."""
@@ -26,6 +28,15 @@ def operations_by_tag(description: Json) -> dict[str, list[tuple[str, str, Json]
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append((method, path, operation))
     return groups
+
+
+def access_words(operation: Json) -> str:
+    """Who may use it."""
+    schemes = [scheme for scheme in operation["security"] if scheme]
+    if not schemes:
+        return "Open to everybody."
+    (role,) = {role for scheme in schemes for roles in scheme.values() for role in roles}
+    return f"Role: `{role}`. With a label scope: {operation[IN_DESCRIPTION]}."
 
 
 def anchor(method: str, path: str) -> str:

@@ -9,6 +9,7 @@ from sanic import HTTPResponse, Request
 from server.api.answers import SECURITY_HEADERS, answer, error_answer
 from server.api.endpoint import OtherBody
 from server.api.feed import Feed
+from server.api.scoped_feed import ScopedFeed
 from server.jobs.errors import InternalError
 from server.jobs.ids import Position
 from server.store import StoreUnavailable
@@ -35,7 +36,7 @@ class EventStream(OtherBody):
     media_type = "text/event-stream"
     schema: ClassVar[dict[str, Any]] = {"type": "string", "description": "id: position, event: type, data: Entry"}
 
-    def __init__(self, feed: Feed, position: Position, wanted: Wanted) -> None:
+    def __init__(self, feed: Feed | ScopedFeed, position: Position, wanted: Wanted) -> None:
         self._feed = feed
         self._position = position
         self._wanted = wanted

@@ -11,6 +11,7 @@ from sanic.exceptions import ServiceUnavailable
 from server.api.answers import answer
 from server.api.create_request import command_of, fields_of
 from server.api.parameters import InvalidParameter
+from server.api.visitor import context_of
 from server.flow.examine.confined import Examiner, TooMany
 from server.flow.examine.places import spot_of
 from server.flow.examine.task import Outcome, Task
@@ -44,7 +45,7 @@ async def validate(request: Request) -> HTTPResponse:
 
 async def dry_run(request: Request, command: CreateJob) -> HTTPResponse:
     """What `create` would answer, with all that is wrong. Raises: as create does."""
-    await request.app.ctx.commands.would_create(command)
+    await request.app.ctx.commands.would_create(command, context_of(request))
     verdict = await _examined(request, command.graph)
     if not verdict.findings:
         return _answer_valid(201, verdict, [])

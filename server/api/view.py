@@ -4,6 +4,8 @@ The check costs microseconds on SQLite, so that an answer from memory is still a
 """
 
 from server.api.answers import job_body, job_list_body
+from server.api.visible import in_scope
+from server.jobs.access import EVERYTHING, Labels
 from server.jobs.ids import JobId
 from server.jobs.state import Job
 from server.store.follower import Follower
@@ -29,13 +31,18 @@ class JobsView:
         await self._catch_up()
         return self._body(job_id)
 
-    async def list_all(self) -> bytes:
+    async def list_all(self, scope: Labels = EVERYTHING) -> bytes:
         """The answer that lists all jobs, oldest first. Raises: StoreUnavailable."""
         await self._catch_up()
+        if scope:
+            return self._listed([job for job in self._follower.jobs.values() if in_scope(job, scope)])
         if self._list is None:
-            jobs: list[Job] = sorted(self._follower.jobs.values(), key=lambda job: job.created_at)
-            self._list = job_list_body([self._body(job.job_id) or b"" for job in jobs])
+            self._list = self._listed(list(self._follower.jobs.values()))
         return self._list
+
+    def _listed(self, jobs: list[Job]) -> bytes:
+        jobs.sort(key=lambda job: job.created_at)
+        return job_list_body([self._body(job.job_id) or b"" for job in jobs])
 
     async def _catch_up(self) -> None:
         if not self._follower.is_current():

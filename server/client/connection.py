@@ -1,10 +1,12 @@
 """How both clients connect."""
 
+import ssl
 from typing import Any, TypedDict
 
 import httpx
 
 from server.client.calls import Call
+from server.client.errors import SettingsError
 from server.client.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -17,9 +19,11 @@ class _Options(TypedDict):
     headers: dict[str, str]
     timeout: httpx.Timeout
     trust_env: bool
+    verify: ssl.SSLContext | bool
 
 
 def options(settings: Settings, timeout: float) -> _Options:
+    """Raises: SettingsError."""
     headers = {"User-Agent": "modelbox-server-client"}
     if settings.token:
         headers["Authorization"] = f"Bearer {settings.token}"
@@ -29,7 +33,33 @@ def options(settings: Settings, timeout: float) -> _Options:
         "timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
         # a proxy that the environment names does not lead to this machine
         "trust_env": not settings.is_local,
+        "verify": _tls(settings),
     }
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | bool:
+    """Whom to trust and what to show: what httpx does by itself, unless files are named."""
+    if not (settings.ca_cert or settings.client_cert):
+        if settings.client_key:
+            raise SettingsError("a client key is of no use without a client certificate")
+        return True
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_cert or None)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"CA certificate {settings.ca_cert}: {_reason(error)}") from error
+    if settings.client_cert:
+        try:
+            context.load_cert_chain(settings.client_cert, settings.client_key or None)
+        except (OSError, ValueError) as error:
+            files = " and ".join(filter(None, (settings.client_cert, settings.client_key)))
+            raise SettingsError(f"client certificate {files}: {_reason(error)}") from error
+    return context
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "this is not what it should be, in PEM, or the key is that of another certificate"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def request(http: "httpx.Client | httpx.AsyncClient", call: Call[Any]) -> httpx.Request:

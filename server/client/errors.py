@@ -9,6 +9,8 @@ ClientError
     ├── JobExists        MODELBOX_005
     ├── InvalidGraph     MODELBOX_008
     ├── TooManyJobs      MODELBOX_009
+    ├── StillAnswering   MODELBOX_014
+    ├── ConditionFailed  MODELBOX_015
     ├── NotAllowed       401 and 403
     └── Unavailable      502, 503, 504: try again
 """
@@ -75,6 +77,14 @@ class TooManyJobs(ApiError):
     pass
 
 
+class StillAnswering(ApiError):
+    """The same request, sent before over another connection, is not answered yet."""
+
+
+class ConditionFailed(ApiError):
+    """Somebody has changed the job since it had the tag of `if_match`."""
+
+
 class NotAllowed(ApiError):
     pass
 
@@ -88,6 +98,8 @@ _BY_CODE: Mapping[str, type[ApiError]] = {
     "MODELBOX_005": JobExists,
     "MODELBOX_008": InvalidGraph,
     "MODELBOX_009": TooManyJobs,
+    "MODELBOX_014": StillAnswering,
+    "MODELBOX_015": ConditionFailed,
 }
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: NotAllowed,
@@ -125,6 +137,8 @@ def unreachable(error: httpx.RequestError, url: object) -> Unreachable:
     nothing_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
     what = "cannot be reached" if nothing_sent else "did not answer"
     reason = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        reason += "; whom to trust is said by --ca-cert, MODELBOX_CA_CERT or the profile's ca_cert"
     return Unreachable(f"{url} {what}: {reason}", nothing_sent=nothing_sent)
 
 

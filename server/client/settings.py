@@ -6,11 +6,15 @@ The URL is the first of these that is there:
 3. the profile's: the one named by `--profile` or MODELBOX_PROFILE, or else the one called `default`,
 4. http://127.0.0.1:1104.
 
-The token is found likewise: `--token`, MODELBOX_TOKEN, the profile's. A profile's token goes to that profile's own
-URL and to no other. With `--profile`, the environment's URL and token are left aside.
+The token is found likewise: `--token`, MODELBOX_TOKEN, the profile's. So are PEM files for TLS: `--ca-cert`,
+MODELBOX_CA_CERT (who may have signed the server's certificate, in place of whom the system trusts), and
+`--client-cert` with `--client-key`, MODELBOX_CLIENT_CERT with MODELBOX_CLIENT_KEY (for a server that asks for a
+certificate; no key when both are in one file). What is a profile's goes to that profile's own URL and to no other.
+With `--profile`, what the environment says is left aside.
 
 Profiles are tables in ~/.config/modelbox-server/profiles.toml ($XDG_CONFIG_HOME in place of ~/.config), with the
-keys `url` and `token`. A file with tokens must be readable by its owner only.
+keys `url`, `token`, `ca_cert`, `client_cert` and `client_key`. A file with tokens must be readable by its owner
+only.
 """
 
 import os
@@ -28,16 +32,21 @@ DEFAULT_URL = "http://127.0.0.1:1104"
 DEFAULT_PROFILE = "default"
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Shown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is shown to a server, and asked of it, beyond the URL; empty: nothing."""
+
+    token: str = ""
+    ca_cert: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+
+
+class Profile(Shown, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str
-    token: str = ""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`token` is empty when there is none."""
-
+class Settings(Shown, frozen=True, kw_only=True):
     url: str = DEFAULT_URL
-    token: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -49,14 +58,29 @@ def load_settings(
     token: str | None = None,
     profile: str | None = None,
     environ: Mapping[str, str] = os.environ,
+    *,
+    ca_cert: str | None = None,
+    client_cert: str | None = None,
+    client_key: str | None = None,
 ) -> Settings:
     """The settings in force; see above. Raises: SettingsError."""
-    given = {} if profile else environ
+    environment = {} if profile else environ
     used = _used_profile(profile or environ.get("MODELBOX_PROFILE", ""), environ)
-    chosen = url or given.get("MODELBOX_URL") or (used.url if used else DEFAULT_URL)
-    own_token = used.token if used and used.url.rstrip("/") == chosen.rstrip("/") else ""
-    chosen_token = token or given.get("MODELBOX_TOKEN") or own_token
-    return Settings(url=_checked_url(chosen), token=_checked_token(chosen_token))
+    chosen = url or environment.get("MODELBOX_URL") or (used.url if used else DEFAULT_URL)
+    own = used if used and used.url.rstrip("/") == chosen.rstrip("/") else Shown()
+    certificates = (
+        (client_cert or "", client_key or ""),
+        (environment.get("MODELBOX_CLIENT_CERT", ""), environment.get("MODELBOX_CLIENT_KEY", "")),
+        (own.client_cert, own.client_key),
+    )
+    used_cert, used_key = next((pair for pair in certificates if pair[0]), certificates[0])
+    return Settings(
+        url=_checked_url(chosen),
+        token=_checked_token(token or environment.get("MODELBOX_TOKEN") or own.token),
+        ca_cert=ca_cert or environment.get("MODELBOX_CA_CERT") or own.ca_cert,
+        client_cert=used_cert,
+        client_key=used_key,
+    )
 
 
 def profiles_path(environ: Mapping[str, str] = os.environ) -> Path:

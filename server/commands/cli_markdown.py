@@ -11,9 +11,9 @@ from server.commands.exits import MEANINGS
 _INTRO = """\
 # The command line
 
-`modelbox-server` starts the server (`serve`), looks after its database (`db`), works on flows without a server
-(`flow`), and speaks to a server, here or elsewhere (`job`). This page is written by `modelbox-server cli-doc`; a
-test compares it with the code.
+`modelbox-server` starts the server (`serve`), looks after its database (`db`), says who may use it (`token`),
+works on flows without a server (`flow`), and speaks to a server, here or elsewhere (`job`). This page is written
+by `modelbox-server cli-doc`; a test compares it with the code.
 
 Commands print what was asked for on stdout, and what goes wrong on stderr. On a terminal tables are coloured and
 cut to its width; in a pipe they are plain text and whole (`NO_COLOR` has them plain on a terminal too). For

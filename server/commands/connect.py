@@ -11,7 +11,7 @@ from server.commands.exits import exit_of
 from server.commands.text import printable
 
 if TYPE_CHECKING:
-    from server.client import Client, ClientError
+    from server.client import Client, ClientError, Settings
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,37 @@ class Where:
     token: str | None = None
     profile: str | None = None
     timeout: float = 60.0
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
 
 
 def with_client(where: Where, use: "Callable[[Client], int]") -> int:
     """The exit code of `use`, or that of its ClientError, which is told on stderr."""
     leave_out_httpx_commands()
-    from server.client import Client, ClientError, load_settings
+    from server.client import Client, ClientError
 
     try:
-        settings = load_settings(where.url, where.token, where.profile)
+        settings = settings_of(where)
         with Client(settings, timeout=where.timeout) as client:
             return use(client)
     except ClientError as error:
         complain(told(error))
         return exit_of(error)
+
+
+def settings_of(where: Where) -> "Settings":
+    """Raises: SettingsError."""
+    from server.client import load_settings
+
+    return load_settings(
+        where.url,
+        where.token,
+        where.profile,
+        ca_cert=where.ca_cert,
+        client_cert=where.client_cert,
+        client_key=where.client_key,
+    )
 
 
 def told(error: "ClientError") -> str:

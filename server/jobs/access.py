@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Literal
 
 import msgspec
 
@@ -62,7 +63,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 
-    def state(self, now: datetime) -> str:
+    def state(self, now: datetime) -> Literal["valid", "expired", "revoked"]:
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.has_expired(now) else "valid"

@@ -3,7 +3,8 @@
 import msgspec
 
 from server.jobs import events as e
-from server.jobs.errors import JobExists, NoSuchJob, TooManyJobs
+from server.jobs.access import EVERYTHING, Labels, covers, scope_text
+from server.jobs.errors import JobExists, NoSuchJob, NotAllowed, Place, TooManyJobs
 from server.jobs.ids import Digest, JobId, digest_of
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
@@ -51,11 +52,32 @@ Command = CreateJob | DeleteJob | Observe
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and in which request."""
+    """Who asks, and in which request. Jobs without the labels in `scope` do not exist for them."""
 
     actor: str
     request_id: str = ""
     idempotency_key: str | None = None
+    scope: Labels = EVERYTHING
+
+
+def decide_for(scope: Labels, job: Job | None, command: Command, live_jobs: int = 0) -> tuple[e.Event, ...]:
+    """As `decide`, for who sees only jobs with the labels in `scope`, and may leave none without them.
+
+    Raises: as `decide`; NoSuchJob, for a job that is out of scope, NotAllowed, for one that would be.
+    """
+    if not scope:
+        return decide(job, command, live_jobs)
+    if job is not None and not isinstance(command, CreateJob) and not covers(scope, job.options.labels):
+        raise NoSuchJob
+    events = decide(job, command, live_jobs)
+    for event in events:
+        options = getattr(event, "options", None)
+        if isinstance(options, JobOptions) and not covers(scope, options.labels):
+            raise NotAllowed(
+                f"the token is for jobs with the labels {scope_text(scope)} only",
+                Place(field="options.labels"),
+            )
+    return events
 
 
 def decide(job: Job | None, command: Command, live_jobs: int = 0) -> tuple[e.Event, ...]:

@@ -14,6 +14,11 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Attempts = Annotated[int, msgspec.Meta(ge=0)]
 
 
+LabelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,62}[A-Za-z0-9])?$")]
+LabelValue = Annotated[str, msgspec.Meta(max_length=255)]
+JobLabels = Annotated[dict[LabelName, LabelValue], msgspec.Meta(max_length=64)]
+
+
 class Restart(StrEnum):
     """When an engine that ended is started again."""
 
@@ -41,11 +46,13 @@ class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """`stall_after`: seconds after which a flow that has input and makes no progress is said to stall, 0 for
-    never. What is null is the server's own, whatever that is at the time."""
+    never. `labels`: by which jobs are told apart, whatever their names and values mean. What is null is the
+    server's own, whatever that is at the time."""
 
     restart: RestartPolicy | None = None
     limits: Limits | None = None
     stall_after: Seconds | None = None
+    labels: JobLabels = {}
 
 
 NO_OPTIONS = JobOptions()

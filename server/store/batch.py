@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from server.jobs.commands import Command, Context, CreateJob, Graph, decide
+from server.jobs.commands import Command, Context, CreateJob, Graph, decide_for
 from server.jobs.crash_loop import is_left_out, leave_out
 from server.jobs.events import (
     BackupRestored,
@@ -174,7 +174,7 @@ class _Draft:
             )
         events: list[Recorded] = []
         left_out_before = self.left_out
-        for event in decide(job, command, self._batch.live_jobs_with(self.jobs)):
+        for event in decide_for(self._context.scope, job, command, self._batch.live_jobs_with(self.jobs)):
             if job is not None and is_left_out(job, self._loop_of(job_id), event):
                 job = self._leave_out(job, event)
                 continue

@@ -16,6 +16,7 @@ from server.store.call_times import together
 from server.store.chain import trusted
 from server.store.errors import Damaged
 from server.store.gaps import gap_entries, is_archived, life_entries
+from server.store.labels import last_labels
 from server.store.reader import Reader
 from server.store.rows import MEND_LOG, is_storable
 from server.store.seen import Watermark
@@ -81,6 +82,12 @@ class History:
         return await self._reader.run(
             lambda connection: page_of_job(connection, job_id, cursor, limit, newest_first=newest_first)
         )
+
+    async def last_labels(self, job_id: JobId, incarnation: int | None) -> tuple[dict[str, str], bool] | None:
+        """See labels.py."""
+        if not is_storable(job_id):
+            return None
+        return await self._reader.run(lambda connection: last_labels(connection, job_id, incarnation))
 
     async def is_known(self, job_id: JobId) -> bool:
         """Whether there is a job of that id, or ever was one."""

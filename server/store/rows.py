@@ -72,6 +72,7 @@ def clean_context(context: Context) -> Context:
         actor=clean_text(context.actor),
         request_id=clean_text(context.request_id),
         idempotency_key=None if key is None else clean_text(key),
+        scope=context.scope,
     )
 
 

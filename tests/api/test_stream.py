@@ -16,6 +16,7 @@ from server.jobs.commands import Context
 from server.store import Store, upgrade
 from server.store.health import HealthProbe
 from server.store.history import History
+from server.store.tokens import TokenReader
 
 SOME_EVENTS = 2000
 """With 8 kB each, more than the buffers between two sockets hold."""
@@ -27,17 +28,18 @@ async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(Sanic, "test_mode", True)  # lets a process have an app of the same name again
     url = f"sqlite:///{tmp_path / 'stream.db'}"
     upgrade(url)
-    store, history, health = await Store.open(url), History(url), HealthProbe(url)
+    store = await Store.open(url)
+    databases = main.Databases(store, History(url), HealthProbe(url), TokenReader(url))
     await asyncio.gather(*(store.elect(Context(actor="test"), "x" * 4000, 1) for _ in range(SOME_EVENTS)))
     listener = socket.create_server(("127.0.0.1", 0))
     number = int(listener.getsockname()[1])
     stopping = asyncio.Event()
     config = Config(server=ServerSection(state_dir=str(tmp_path), database_url=url))
-    serving = asyncio.create_task(main.serve(config, listener, store, history, health, stopping))
+    serving = asyncio.create_task(main.serve(config, listener, None, databases, stopping))
     yield number
     stopping.set()
     await serving
-    for part in (store, history, health):
+    for part in databases:
         await part.close()
 
 

@@ -75,6 +75,11 @@ class LogReader:
         self.is_over = False
         """Another attempt has begun, and it is not wanted."""
 
+    @property
+    def attempt(self) -> Attempt:
+        """Whose log it is in; what `read` returned is of this attempt or of the one before."""
+        return self._file.attempt
+
     def start(self) -> None:
         """At the beginning, or where `since` says."""
         files = files_in(self._folder, self._file.attempt)
