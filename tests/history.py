@@ -11,6 +11,7 @@ import psycopg
 
 COLUMNS = "position, job_id, incarnation, version, type, data, epoch"
 OF_NO_JOB = {"leader-elected", "backup-restored", "loss-accepted", "events-archived"}
+CHANGES = {"change-requested", "successor-started", "change-applied", "change-failed"}
 ENDS = {"engine-failed", "engine-exited", "engine-lost", "engine-stopped", "flow-succeeded"}
 
 
@@ -87,10 +88,13 @@ def _assert_life_is_legal(name: str, life: list[Row]) -> None:
     assert types.count("job-created") == 1, f"{name}: created twice"
     assert "job-deleted" not in types[:-1], f"{name}: something happened after its deletion"
     attempt, live = 0, False
+    change = _Change()
     for row in life:
-        if row.type == "engine-started":
+        if row.type in CHANGES:
+            live, attempt = _assert_change_is_legal(name, row, change, live, attempt)
+        elif row.type == "engine-started":
             assert not live, f"{name}: attempt {attempt} had not ended when the next one started"
-            assert row.data["attempt"] > attempt, f"{name}: attempts go back"
+            assert row.data["attempt"] > max(attempt, change.newest_attempt), f"{name}: attempts go back"
             attempt, live = row.data["attempt"], True
         elif row.type == "attempts-summed-up":
             assert not live, f"{name}: attempt {attempt} had not ended when others were summed up"
@@ -101,9 +105,45 @@ def _assert_life_is_legal(name: str, life: list[Row]) -> None:
             attempt, live = row.data["attempt"], True
         elif row.type == "engine-ready":
             assert live, f"{name}: ready without an engine"
+            assert row.data["attempt"] == attempt, f"{name}: an engine is ready that is not the job's"
         elif row.type in ENDS:
-            live = False
+            is_replaced = change.replaced and row.data["attempt"] == change.replaced
+            change.replaced = 0 if is_replaced else change.replaced
+            live = live and bool(is_replaced)
     assert not (live and types[-1] == "job-deleted"), f"{name}: deleted while its engine lived"
+
+
+@dataclass
+class _Change:
+    """The change that is on its way, if `pending` has its number; and what was before."""
+
+    newest: int = 1
+    pending: int = 0
+    successor: int = 0
+    newest_attempt: int = 0
+    replaced: int = 0
+
+
+def _assert_change_is_legal(name: str, row: Row, change: _Change, live: bool, attempt: int) -> tuple[bool, int]:
+    """Whether the job has an engine after that, and which."""
+    if row.type == "change-requested":
+        assert not change.pending, f"{name}: a change began before the one before it was over"
+        assert row.data["revision"] == change.newest + 1, f"{name}: versions do not follow each other"
+        change.newest = change.pending = row.data["revision"]
+        change.successor = 0
+        return live, attempt
+    assert change.pending, f"{name}: {row.type} without a change"
+    if row.type == "successor-started":
+        assert row.data["attempt"] > max(attempt, change.newest_attempt), f"{name}: attempts go back"
+        change.successor = change.newest_attempt = row.data["attempt"]
+        return live, attempt
+    assert row.data["revision"] == change.pending, f"{name}: {row.type} is about another version"
+    change.pending = 0
+    if row.type == "change-failed" or row.data["attempt"] is None:
+        return live, attempt
+    assert row.data["attempt"] == change.successor, f"{name}: an engine took over that was no successor"
+    change.replaced = attempt if live else 0
+    return True, change.successor
 
 
 def _assert_lives_follow_each_other(

@@ -132,6 +132,9 @@ class Installation:
         body = {"job_id": job_id, "job_graph": graph}
         return self.http.put(self.base, json=body, headers={"Prefer": "respond-async"})
 
+    def change(self, job_id: str, **fields: Any) -> httpx.Response:
+        return self.http.patch(f"{self.base}/{job_id}", json=fields)
+
     def status(self, job_id: str) -> httpx.Response:
         return self.http.get(f"{self.base}/{job_id}")
 

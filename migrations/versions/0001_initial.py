@@ -16,7 +16,7 @@ TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 JSON = JSONB().with_variant(sa.Text(), "sqlite")
 ENDING = (
     "type IN ('engine-failed', 'engine-exited', 'engine-lost', 'engine-stopped', 'flow-succeeded',"
-    " 'attempts-summed-up')"
+    " 'attempts-summed-up', 'change-failed')"
 )
 
 WORDS = {
@@ -161,6 +161,8 @@ def _tables() -> None:
         sa.Column("engine_run_dir", sa.Text),
         sa.Column("options", JSON, nullable=False),
         sa.Column("endpoints", JSON, nullable=False),
+        sa.Column("revision", BIG, nullable=False),
+        sa.Column("changes", JSON, nullable=False),
         sa.Column("left_out", BIG, nullable=False),
         sa.Column("checksum", sa.Text, nullable=False),
     )
@@ -250,7 +252,7 @@ TRIGGERS = {
 JOB_NOW = """
 CREATE VIEW job_now AS
 SELECT job_id, status, error, changed_at AS since, attempt, failures, last_exit, stalled, retry_at, ready_at,
-       endpoints,
+       endpoints, revision, changes,
        desired, actual, outcome, origin, created_at, incarnation, version, position, graph_digest,
        engine_host, engine_pid, engine_run_dir
 FROM job
@@ -282,6 +284,15 @@ SELECT position, recorded_at AS at, job_id, incarnation,
            WHEN 'attempts-summed-up' THEN
                @text(attempts) || ' attempts more, up to attempt ' || @text(attempt) || ', the last one '
                || @text(how) || ', next try at ' || @text(retry_at)
+           WHEN 'change-requested' THEN
+               CASE @text(back_to) WHEN '0' THEN 'change to version ' || @text(revision) || ' requested'
+               ELSE 'roll back to version ' || @text(back_to) || ' requested, as version ' || @text(revision) END
+           WHEN 'successor-started' THEN
+               'attempt ' || @text(attempt) || ' started, to take over: pid ' || @text(engine.pid)
+               || ' on ' || @text(engine.host)
+           WHEN 'change-applied' THEN
+               'is at version ' || @text(revision) || COALESCE(', with attempt ' || @text(attempt), '')
+           WHEN 'change-failed' THEN 'version ' || @text(revision) || ' came to nothing'
            WHEN 'delete-requested' THEN 'delete requested'
            WHEN 'job-deleted' THEN 'deleted'
            ELSE type
@@ -309,13 +320,15 @@ FROM (
         SELECT job_id, incarnation, @int(attempt) AS attempt,
                COALESCE(MAX(@int(attempts)), 1) AS attempts,
                MIN(CASE type WHEN 'attempts-summed-up' THEN @time(began_at) ELSE recorded_at END)
-                   FILTER (WHERE type IN ('engine-started', 'engine-adopted', 'attempts-summed-up')) AS started_at,
+                   FILTER (WHERE type IN ('engine-started', 'engine-adopted', 'attempts-summed-up',
+                       'successor-started')) AS started_at,
                MIN(recorded_at) FILTER (WHERE type = 'engine-ready') AS ready_at,
                MAX(recorded_at) FILTER (WHERE @ending) AS ended_at,
                MAX(CASE type
                    WHEN 'engine-failed' THEN 'failed' WHEN 'engine-exited' THEN 'exited'
                    WHEN 'engine-lost' THEN 'lost' WHEN 'engine-stopped' THEN 'stopped'
-                   WHEN 'flow-succeeded' THEN 'succeeded' WHEN 'attempts-summed-up' THEN @text(how) END) AS how,
+                   WHEN 'change-failed' THEN 'failed' WHEN 'flow-succeeded' THEN 'succeeded'
+                   WHEN 'attempts-summed-up' THEN @text(how) END) AS how,
                MAX(COALESCE(@text(error), @text(reason))) FILTER (WHERE @ending) AS why,
                MAX(@int(engine.pid)) AS engine_pid,
                MAX(@text(engine.host)) AS engine_host,

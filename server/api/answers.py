@@ -1,6 +1,7 @@
 """How answers look on the wire: JSON in ModelBox's key order, its security headers, its error form."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 from sanic import HTTPResponse
 
 from server.jobs.errors import (
+    ChangeUnderWay,
     JobError,
     NoSuchJob,
     NotAllowed,
@@ -17,13 +19,14 @@ from server.jobs.errors import (
     WrongMachine,
 )
 from server.jobs.state import Job
-from server.wire.bodies import ErrorBody, JobBody
+from server.wire.bodies import Change, ErrorBody, FailedChange, JobBody
 
 _STATUS: dict[type[JobError], int] = {
     NotAuthenticated: 401,
     NotAllowed: 403,
     NoSuchJob: 404,
     WrongMachine: 421,
+    ChangeUnderWay: 409,
     TooManyJobs: 429,
 }
 """The others are 400 (spec 8.3)."""
@@ -88,7 +91,19 @@ def job_body(job: Job) -> bytes:
         )
     if job.stalled is not None:
         body = replace(body, stalled=job.stalled)
+    if job.changes.newest > 1:
+        body = replace(body, version=job.revision, **_changes(job))
     return msgspec.json.encode(body)
+
+
+def _changes(job: Job) -> dict[str, Any]:
+    pending, failed = job.changes.pending, job.changes.failed
+    fields: dict[str, Any] = {}
+    if pending is not None:
+        fields["change"] = Change(version=pending.revision, since=pending.at)
+    if failed is not None:
+        fields["failed_change"] = FailedChange(version=failed.revision, at=failed.at, message=failed.message)
+    return fields
 
 
 def job_list_body(bodies: list[bytes]) -> bytes:

@@ -4,17 +4,27 @@ import asyncio
 from collections.abc import Callable
 from time import perf_counter
 
+import msgspec
 from msgspec.structs import replace
 
 from server.config import JobsSection
 from server.failpoints import Failpoint, hit
-from server.jobs.commands import Command, Context, CreateJob, DeleteJob, decide_for
+from server.jobs.commands import ChangeJob, Command, Context, CreateJob, DeleteJob, decide_for
+from server.jobs.errors import NoSuchJob
 from server.jobs.ids import JobId
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 from server.store import Appended, Store
 from server.store.follower import Follower
 from server.tally import REQUEST_SECONDS, Tally
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """`is_over`: nothing more will come of it. `error`: why nothing came of it at all."""
+
+    job: Job
+    is_over: bool = True
+    error: str = ""
 
 
 class JobCommands:
@@ -45,6 +55,27 @@ class JobCommands:
             await self._follower.catch_up()
         jobs = self._follower.jobs
         decide_for(context.scope, jobs.get(command.job_id), replace(command, max_jobs=self._limits.max), len(jobs))
+
+    async def change(self, command: ChangeJob, context: Context, *, wait: bool) -> Changed:
+        """What came of it, or the job on its way there when `wait` is off or the time is up.
+
+        Raises: NoSuchJob, ChangeUnderWay, InvalidCommand, StoreUnavailable.
+        """
+        appended = await self._submit(command, context)
+        job = appended.job
+        assert job is not None
+        if not appended.events or not _waits_for_engine(job):
+            return Changed(job)
+        if not wait:
+            return Changed(job, is_over=False)
+        revision = job.changes.newest
+        ended = await self._settled(job, lambda now: _is_changed(now, revision), self._limits.create_wait)
+        if ended is not None:
+            return Changed(ended, error=_error_of(ended, revision))
+        now = self._follower.jobs.get(command.job_id)
+        if now is None or now.incarnation != job.incarnation or now.desired is Desired.DELETED:
+            raise NoSuchJob("it was deleted meanwhile")
+        return Changed(now, is_over=False)
 
     async def delete(self, job_id: JobId, context: Context, *, wait: bool) -> Job | None:
         """None once the job and its engine are gone, or the job, still being deleted, when `wait` is off or
@@ -89,6 +120,29 @@ class JobCommands:
 
 def _has_outcome(job: Job) -> bool:
     return job.actual is Actual.READY or job.outcome is not Outcome.OPEN or job.desired is not Desired.RUNNING
+
+
+def _waits_for_engine(job: Job) -> bool:
+    """Whether something will come of a change that was just made; else it has taken effect already."""
+    is_new_start = job.actual is Actual.NONE and job.outcome is Outcome.OPEN and job.retry_at is None
+    return job.changes.pending is not None or (is_new_start and job.desired is Desired.RUNNING)
+
+
+def _error_of(job: Job, revision: int) -> str:
+    failed = job.changes.failed
+    if failed is not None and failed.revision == revision:
+        return failed.message
+    return job.error if job.outcome is Outcome.FAILED else ""
+
+
+def _is_changed(job: Job, revision: int) -> bool:
+    """Whether it is known what came of that version."""
+    changes = job.changes
+    if changes.newest != revision:
+        return True
+    if changes.pending is not None or changes.takes_over:
+        return False
+    return changes.failed is not None or _has_outcome(job)
 
 
 def _never(_job: Job) -> bool:

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from server.jobs.change import options_of
 from server.jobs.commands import CreateJob, Graph
-from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId, Place
+from server.jobs.errors import InternalError, InvalidCommand, InvalidJobId, NoGraph, NoJobId
 from server.jobs.ids import JobId, is_valid_job_id
 from server.jobs.limits import NO_LIMITS, Limits
 from server.jobs.options import NO_OPTIONS, JobOptions, RestartPolicy
@@ -45,7 +46,7 @@ def command_of(fields: Any, restart: RestartPolicy = DEFAULT_POLICY, limits: Lim
     if graph_format is not None and graph_format not in FORMATS:
         raise InvalidCommand(f"Unsupport graph format: {graph_format}")
     options = _options(fields.get("options"), {"restart": restart, "limits": limits})
-    return CreateJob(job_id=JobId(job_id), graph=_graph(graph, graph_format), options=options)
+    return CreateJob(job_id=JobId(job_id), graph=graph_of(graph, graph_format), options=options)
 
 
 def fields_of(body: bytes) -> Any:
@@ -63,13 +64,7 @@ def _options(given: object, defaults: dict[str, Struct]) -> JobOptions:
         return NO_OPTIONS
     if isinstance(given, dict):
         given = {name: _completed(value, defaults.get(name)) for name, value in given.items()}
-    try:
-        return msgspec.convert(given, JobOptions)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        place = f"options{where.rstrip('`')}"
-        reason = f"{what[0].lower()}{what[1:].replace('`', '')}"
-        raise InvalidCommand(f"{place}: {reason}", Place(field=place)) from error
+    return options_of(given)
 
 
 def _completed(given: object, default: Struct | None) -> object:
@@ -78,8 +73,11 @@ def _completed(given: object, default: Struct | None) -> object:
     return {**msgspec.to_builtins(default), **given}
 
 
-def _graph(graph: object, graph_format: str | None) -> Graph:
-    """An object is JSON; a string is TOML unless the format says that it holds JSON text."""
+def graph_of(graph: object, graph_format: str | None) -> Graph:
+    """An object is JSON; a string is TOML unless the format says that it holds JSON text.
+
+    Raises: InternalError.
+    """
     if isinstance(graph, str):
         return Graph.of(graph_format or "toml", graph)
     if not isinstance(graph, dict):

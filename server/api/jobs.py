@@ -5,6 +5,7 @@ from urllib.parse import unquote
 from sanic import Blueprint, HTTPResponse, Request
 
 from server.api.answers import answer, job_body
+from server.api.changes import change
 from server.api.create_request import parse_create
 from server.api.endpoint import VALIDATE
 from server.api.endpoints import AboutJob
@@ -16,7 +17,7 @@ from server.jobs.ids import JobId
 from server.jobs.words import Outcome
 
 BASE = "/v1/modelbox/job"
-ALLOW = "GET, HEAD, PUT, POST, DELETE"
+ALLOW = "GET, HEAD, PUT, POST, PATCH, DELETE"
 
 
 def blueprint() -> Blueprint:
@@ -25,6 +26,7 @@ def blueprint() -> Blueprint:
         kind = "base" if uri == BASE else "below"
         bp.add_route(create, uri, methods=["PUT", "POST"], name=f"create_{kind}")
         bp.add_route(read, uri, methods=["GET", "HEAD"], name=f"read_{kind}")
+        bp.add_route(patch, uri, methods=["PATCH"], name=f"change_{kind}")
         bp.add_route(delete, uri, methods=["DELETE"], name=f"delete_{kind}")
     return bp
 
@@ -62,6 +64,13 @@ async def read(request: Request, rest: str = "") -> HTTPResponse | None:
     if body is None:
         raise NoSuchJob
     return answer(200, body)
+
+
+async def patch(request: Request, rest: str = "") -> HTTPResponse:
+    segments = _segments(rest)
+    if len(segments) > 1 or not segments[0]:
+        raise NoSuchJob
+    return await change(request, JobId(segments[0]), context_of(request), wait=not _wants_async(request))
 
 
 async def delete(request: Request, rest: str = "") -> HTTPResponse:

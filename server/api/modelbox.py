@@ -6,7 +6,7 @@ import msgspec
 
 from server.api.rights import Need, Scoped, need
 from server.api.validation import CreateQuery
-from server.wire.bodies import CreateBody, JobBody, JobListBody
+from server.wire.bodies import ChangeBody, CreateBody, JobBody, JobListBody
 from server.wire.validation import ValidateBody, Validation
 
 JOBS_TAG = "ModelBox's own"
@@ -99,6 +99,29 @@ DESCRIBED = (
         answers={200: ("All jobs.", JobListBody)},
         errors={},
         scoped=Scoped.FILTERED,
+    ),
+    Described(
+        method="PATCH",
+        path="/v1/modelbox/job/{job_id}",
+        name="change_job",
+        text=(
+            "Gives a job another graph, or other options, as its next version, and waits until that is up.\n\n"
+            "What runs goes on until the new engine is ready, and no request to the flow is refused or lost. When"
+            " it does not get ready, the job is as it was, and the answer says why. A job that does not run has"
+            " the new version from then on; one that is FAILED is tried with it. What is equal already changes"
+            " nothing."
+            f" {RESPOND_ASYNC}"
+        ),
+        body=ChangeBody,
+        answers={
+            200: ("The new version is up, or what was asked for is so already.", JobBody),
+            202: ("On record, not decided yet: `change` says which version is on its way.", JobBody),
+        },
+        errors={
+            400: "The body is wrong (006, 001); the new graph cannot be built, and nothing is changed (008).",
+            404: "No such job (002).",
+            409: "Another change of the job is on its way (012).",
+        },
     ),
     Described(
         method="DELETE",

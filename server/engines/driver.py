@@ -96,9 +96,9 @@ class EngineHandle(Protocol):
         connections on which nothing is under way. To be followed by `stop`. Idempotent; bounded; an engine that
         does not answer is left as it is. Raises: EngineFenced."""
 
-    async def promote(self) -> None:
-        """A successor becomes its job's engine: it accepts, and its sources start. Idempotent; bounded; an engine
-        that does not answer is left as it is. Raises: EngineFenced."""
+    async def promote(self) -> bool:
+        """A successor becomes its job's engine: it accepts, and its sources start; False when it does not answer.
+        Idempotent; bounded. Raises: EngineFenced."""
 
     async def kill(self) -> None:
         """Ends the engine and all that it started, at once. Idempotent. Raises: EngineFenced."""

@@ -154,6 +154,7 @@ class Engine:
         if await self._unless_stopped(self._promoted.wait()) is None:
             await self._stop(flow, 0.0)
             return Ended(code=StatusCode.STOP, message="stopped before it took over")
+        hit(Failpoint.ENGINE_PROMOTED)
         try:
             await flow.start()
         except FlowError as error:
@@ -220,6 +221,7 @@ class Engine:
             working.cancel()
 
     def _give_way(self) -> None:
+        hit(Failpoint.ENGINE_GIVES_WAY)
         flow = self._flow
         if self._gives_way:
             return

@@ -185,15 +185,20 @@ class LocalHandle:
     async def give_way(self) -> None:
         await self._tell_of_change(GiveWay(epoch=self._epoch, log=self._log))
 
-    async def promote(self) -> None:
-        await self._tell_of_change(Promote(epoch=self._epoch, log=self._log))
+    async def promote(self) -> bool:
+        return await self._tell_of_change(Promote(epoch=self._epoch, log=self._log))
 
-    async def _tell_of_change(self, request: GiveWay | Promote) -> None:
-        """An engine that does not answer is dealt with by those who ping it, or stop it."""
-        with contextlib.suppress(*_UNREACHABLE):
+    async def _tell_of_change(self, request: GiveWay | Promote) -> bool:
+        """Whether it heard: one that does not is dealt with by those who ping it, or stop it."""
+        try:
             hello, answer = await ask(self._socket, request, _CHANGE_ANSWER_WITHIN)
-            if isinstance(answer, Fenced) and hello.head.identity == self.identity:
-                raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
+        except _UNREACHABLE:
+            return False
+        if hello.head.identity != self.identity:
+            return False
+        if isinstance(answer, Fenced):
+            raise EngineFenced(f"a runner of epoch {answer.epoch} owns job {self.hello.head.job_id}")
+        return True
 
     async def held(self) -> tuple[ClaimedEndpoint, ...] | None:
         """What it listens on, with the ports that are really bound; None when it does not answer."""

@@ -4,25 +4,15 @@ import msgspec
 
 from server.jobs import events as e
 from server.jobs.access import EVERYTHING, Labels, covers, scope_text
+from server.jobs.change import ChangeJob as ChangeJob
+from server.jobs.change import decide_change
 from server.jobs.errors import JobExists, NoSuchJob, NotAllowed, Place, TooManyJobs
-from server.jobs.ids import Digest, JobId, digest_of
+from server.jobs.graph import Graph as Graph
+from server.jobs.ids import JobId
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
+from server.jobs.versions import is_change_news
 from server.jobs.words import Actual, Desired, Outcome
-
-
-class Graph(msgspec.Struct, frozen=True):
-    """A graph as it was sent. `format` is "json" or "toml"; `plan` is its compiled form, None before the first
-    engine has compiled it."""
-
-    digest: Digest
-    format: str
-    source: str
-    plan: str | None = None
-
-    @classmethod
-    def of(cls, graph_format: str, source: str) -> "Graph":
-        return cls(digest_of(graph_format, source), graph_format, source)
 
 
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +38,7 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
     event: e.Event
 
 
-Command = CreateJob | DeleteJob | Observe
+Command = CreateJob | ChangeJob | DeleteJob | Observe
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +89,8 @@ def decide(job: Job | None, command: Command, live_jobs: int = 0) -> tuple[e.Eve
                     options=command.options,
                 ),
             )
+        case ChangeJob():
+            return decide_change(job, command)
         case DeleteJob():
             if job is None:
                 raise NoSuchJob
@@ -111,6 +103,8 @@ def _still_news(job: Job | None, observed: Observe) -> bool:
     """Whether the observation is about the job as it is now, and not about one that is gone or has moved on."""
     if job is None or job.incarnation != observed.incarnation:
         return False
+    if isinstance(observed.event, e.ChangeEvent):
+        return is_change_news(job, observed.event)
     match observed.event:
         case e.JobDeleted():
             return job.desired is Desired.DELETED
@@ -119,11 +113,14 @@ def _still_news(job: Job | None, observed: Observe) -> bool:
         case e.EngineAdopted(attempt=n):
             return n >= job.attempt and job.outcome is Outcome.OPEN
         case e.EngineReady(attempt=n):
-            return n == job.attempt and job.actual in (Actual.STARTING, Actual.UNREACHABLE)
+            is_unexpected = job.actual not in (Actual.STARTING, Actual.UNREACHABLE)
+            return n == job.attempt and (not is_unexpected or job.changes.takes_over)
         case e.EngineUnreachable(attempt=n):
             return n == job.attempt and job.actual in (Actual.STARTING, Actual.READY)
         case e.EngineFailed(attempt=n):
             return n > job.attempt or (n == job.attempt and job.actual is not Actual.NONE)
+        case e.EngineStopped(attempt=n) if n == job.changes.replaced:
+            return True
         case e.EngineExited(attempt=n) | e.EngineLost(attempt=n) | e.EngineStopped(attempt=n):
             return n == job.attempt and job.actual is not Actual.NONE
         case e.EngineHealthy(attempt=n):

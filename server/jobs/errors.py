@@ -12,7 +12,8 @@ JobError
 ├── InvalidGraph         MODELBOX_008
 ├── TooManyJobs          MODELBOX_009, which is ours, as are those that follow
 ├── NotAuthenticated     MODELBOX_010
-└── NotAllowed           MODELBOX_011
+├── NotAllowed           MODELBOX_011
+└── ChangeUnderWay       MODELBOX_012
 """
 
 from typing import ClassVar
@@ -110,3 +111,8 @@ class NotAuthenticated(JobError):
 class NotAllowed(JobError):
     code = "MODELBOX_011"
     text = "request refused, not allowed"
+
+
+class ChangeUnderWay(JobError):
+    code = "MODELBOX_012"
+    text = "request refused, the job is being changed"

@@ -250,6 +250,50 @@ class AttemptsSummedUp(Event, frozen=True, kw_only=True):
     retry_at: datetime | None
 
 
+class ChangeRequested(Event, frozen=True, kw_only=True):
+    """Somebody wants the job to have this graph and these options: its version number `revision`. `back_to`: the
+    earlier version that has the same content and was asked for, 0 when none was."""
+
+    type: ClassVar[str] = "change-requested"
+    revision: int
+    graph_digest: Digest
+    options: JobOptions = NO_OPTIONS
+    file_digest: str = ""
+    back_to: int = 0
+
+
+class SuccessorStarted(Event, frozen=True, kw_only=True):
+    """The engine process of this attempt exists, to take over from the job's engine once it is ready."""
+
+    type: ClassVar[str] = "successor-started"
+    attempt: int
+    engine: EngineIdentity
+
+
+class ChangeApplied(Event, frozen=True, kw_only=True):
+    """From here on the job has that version. With an `attempt`, it has that engine too, whose units are open; it
+    serves when it is told so, which `engine-ready` says. Without: no engine had to be started for it, or the next
+    one will have it."""
+
+    type: ClassVar[str] = "change-applied"
+    revision: int
+    attempt: int | None = None
+    engine: EngineIdentity | None = None
+    endpoints: tuple[str, ...] = ()
+
+
+class ChangeFailed(Event, frozen=True, kw_only=True):
+    """Nothing came of that version; the job is as it was. `attempt`: of the engine that tried, if one did."""
+
+    type: ClassVar[str] = "change-failed"
+    revision: int
+    attempt: int | None = None
+    error: str
+
+
+ChangeEvent = ChangeRequested | SuccessorStarted | ChangeApplied | ChangeFailed
+
+
 class DeleteRequested(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "delete-requested"
 
@@ -299,13 +343,17 @@ EVENT_TYPES: dict[str, type[Event]] = {
         FlowRecovered,
         FlowSucceeded,
         AttemptsSummedUp,
+        ChangeRequested,
+        SuccessorStarted,
+        ChangeApplied,
+        ChangeFailed,
         DeleteRequested,
         JobDeleted,
     )
 }
 
 
-SHOWN_TYPES = (*EVENT_TYPES.values(), InArchive)
+SHOWN_TYPES: tuple[type[msgspec.Struct], ...] = (*EVENT_TYPES.values(), InArchive)
 """What a reader of the log may meet."""
 
 

@@ -28,6 +28,16 @@ def _what(event: e.Event, recorded: e.Recorded) -> str:
             return f"{event.events} events, position {begin} to {end}, are in the archive {event.file}"
         case e.JobCreated():
             return "created from its file" if event.origin == "file" else "created over REST"
+        case e.ChangeRequested(revision=revision, back_to=0):
+            return f"change to version {revision} requested"
+        case e.ChangeRequested(revision=revision):
+            return f"roll back to version {event.back_to} requested, as version {revision}"
+        case e.ChangeApplied(attempt=None):
+            return f"is at version {event.revision}"
+        case e.ChangeApplied(revision=revision):
+            return f"is at version {revision}, with attempt {event.attempt}"
+        case e.ChangeFailed(revision=revision):
+            return f"version {revision} came to nothing"
         case e.DeleteRequested():
             return "delete requested"
         case e.JobDeleted():
@@ -45,6 +55,8 @@ def _of_attempt(event: e.Event) -> str:
     match event:
         case e.EngineStarted():
             return f"started: pid {event.engine.pid} on {event.engine.host}"
+        case e.SuccessorStarted():
+            return f"started, to take over: pid {event.engine.pid} on {event.engine.host}"
         case e.EngineReady():
             return "is ready"
         case e.EngineAdopted():

@@ -7,6 +7,7 @@ import msgspec
 from server.jobs import events as e
 from server.jobs.ids import Digest, JobId, Position
 from server.jobs.options import NO_OPTIONS, JobOptions
+from server.jobs.versions import NO_CHANGES, Changes, fold_change, without_replaced
 from server.jobs.words import Actual, Desired, JobStatus, Outcome, status_word
 
 replace = msgspec.structs.replace
@@ -42,12 +43,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     stalled: e.Stall | None = None
     stalls: int = 0  # of this attempt
+    revision: int = 1  # which version of graph and options this is
+    changes: Changes = NO_CHANGES
     left_out: int = 0  # changes since `position` that are not in the log; see crash_loop
 
     @property
     def place(self) -> tuple[Position, int]:
         """Grows with every change of this incarnation."""
         return self.position, self.left_out
+
+    @property
+    def next_attempt(self) -> int:
+        """The number of the next engine, whichever version it has."""
+        return max(self.attempt, self.changes.attempt) + 1
 
     @property
     def status(self) -> JobStatus:
@@ -68,9 +76,11 @@ def fold(job: Job | None, recorded: e.Recorded) -> Job | None:
         left_out=0,
         changed_at=recorded.recorded_at,
     )
+    if isinstance(event, e.ChangeEvent):
+        return fold_change(seen, event, recorded.recorded_at)
     attempt = getattr(event, "attempt", None)
     if attempt is not None and attempt < job.attempt:
-        return seen  # a late word about an earlier attempt
+        return without_replaced(seen, attempt)  # a late word about an earlier attempt
     return _apply(seen, event, recorded.recorded_at)
 
 
@@ -103,6 +113,7 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
                 ready_at=at,
                 ever_ready=True,
                 endpoints=event.endpoints,
+                changes=replace(job.changes, takes_over=False) if job.changes.takes_over else job.changes,
             )
         case e.EngineAdopted():
             actual = Actual.READY if job.ready_at else Actual.STARTING
@@ -174,4 +185,14 @@ def _last_exit(event: e.EngineFailed | e.EngineExited, at: datetime) -> e.LastEx
 
 
 def _without_engine(job: Job) -> Job:
-    return replace(job, actual=Actual.NONE, engine=None, ready_at=None, endpoints=(), stalled=None, stalls=0)
+    changes = replace(job.changes, takes_over=False) if job.changes.takes_over else job.changes
+    return replace(
+        job,
+        actual=Actual.NONE,
+        engine=None,
+        ready_at=None,
+        endpoints=(),
+        stalled=None,
+        stalls=0,
+        changes=changes,
+    )

@@ -19,6 +19,7 @@ from server.store.follower import Follower
 
 log = structlog.get_logger()
 
+SEATS = (0, 1)
 OF_NO_JOB = 0
 """The incarnation of an engine that belongs to no job of this log, whatever it says itself."""
 
@@ -32,9 +33,12 @@ class Adoption:
 
     async def adopt_all(self) -> list[Engine]:
         """Every engine that lives, known or not, and the ends that nobody has recorded yet."""
-        ids = {JobId(job_id) for job_id, _ in await self._driver.engines()}
-        ids |= {job.job_id for job in self._follower.jobs.values() if job.actual is not Actual.NONE}
-        found = await asyncio.gather(*(self.adopt(job_id) for job_id in ids))
+        seats = {(JobId(job_id), seat) for job_id, seat in await self._driver.engines()}
+        for job in self._follower.jobs.values():
+            if job.actual is not Actual.NONE or job.changes.pending is not None:
+                # the second seat only of jobs that ever had a successor: there are many that had none
+                seats |= {(job.job_id, seat) for seat in SEATS[: 2 if job.changes.attempt else 1]}
+        found = await asyncio.gather(*(self._adopt(job_id, seat) for job_id, seat in seats))
         engines = [engine for engine in found if engine is not None]
         hit(Failpoint.RUNNER_FOUND_ENGINES)
         adopted = [observed for engine in engines if (observed := self._adoption(engine)) is not None]
@@ -43,9 +47,15 @@ class Adoption:
         log.info("engines adopted", adopted=len(adopted), found=len(engines))
         return engines
 
-    async def adopt(self, job_id: JobId) -> Engine | None:
+    async def adopt(self, job_id: JobId) -> list[Engine]:
+        """What there is of one job."""
+        found = [await self._adopt(job_id, seat) for seat in SEATS]
+        return [engine for engine in found if engine is not None]
+
+    async def _adopt(self, job_id: JobId, seat: int) -> Engine | None:
         job = self._follower.jobs.get(job_id)
-        handle = await self._driver.adopt(job_id, self._epoch, job.engine if job is not None else None)
+        known = (*_known_engines(job), None)[0]  # both are at home in one place
+        handle = await self._driver.adopt(job_id, self._epoch, known, seat)
         return self.engine_of(JobId(handle.hello.head.job_id), handle) if handle is not None else None
 
     def engine_of(self, job_id: JobId, handle: EngineHandle, *, holds_slot: bool = False) -> Engine:
@@ -63,13 +73,14 @@ class Adoption:
         under this id: such an engine is only kept when the log knows it."""
         if handle.hello.head.epoch >= self._follower.fence:
             return False
-        job = self._follower.jobs.get(job_id)
-        return job is None or job.engine != handle.identity
+        return handle.identity not in _known_engines(self._follower.jobs.get(job_id))
 
     def _adoption(self, engine: Engine) -> Observe | None:
         job = self._follower.jobs.get(engine.job_id)
         if job is None or job.incarnation != engine.incarnation or job.attempt > engine.attempt:
             return None
+        if engine.is_successor and job.attempt < engine.attempt:
+            return None  # it is not the job's engine yet, if it ever will be
         if engine.handle.hello.state in (EngineState.FAILED, EngineState.ENDED, EngineState.GONE):
             return None
         return Observe(job_id=job.job_id, incarnation=job.incarnation, event=_adopted(engine))
@@ -86,6 +97,15 @@ class Adoption:
         ]
         if lost:
             await self._recorder.record_all(lost)
+
+
+def _known_engines(job: Job | None) -> tuple[e.EngineIdentity, ...]:
+    """Those that the log knows, the job's own first."""
+    if job is None:
+        return ()
+    pending = job.changes.pending
+    engines = (job.engine, pending.engine if pending is not None else None)
+    return tuple(engine for engine in engines if engine is not None)
 
 
 def loss_of(job: Job) -> e.EngineLost:

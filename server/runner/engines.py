@@ -4,6 +4,7 @@ import msgspec
 
 from server.engines.driver import EngineHandle
 from server.jobs.ids import JobId
+from server.runner.change import SecondView
 from server.runner.reconcile import EngineView
 
 
@@ -11,7 +12,7 @@ class Engine(msgspec.Struct, kw_only=True):
     """`stopping` is why we told it to stop, "" while we did not; `stalled` the same for a flow that makes no
     progress. `said_last`: it has told how its flow ended. `exited`: its process is gone. `holds_slot`: it counts
     among those that are starting. `silent_since`: the loop's time at which it began not to answer. `plan`: the one
-    that it was given."""
+    that it was given. `ready`: a successor is, to take over and to serve `endpoints`."""
 
     job_id: JobId
     incarnation: int
@@ -24,7 +25,26 @@ class Engine(msgspec.Struct, kw_only=True):
     holds_slot: bool = False
     silent_since: float | None = None
     plan: str | None = None
+    ready: bool = False
+    endpoints: tuple[str, ...] = ()
 
     @property
     def view(self) -> EngineView:
-        return EngineView(self.incarnation, self.attempt, bool(self.stopping) or self.said_last or self.exited)
+        return EngineView(self.incarnation, self.attempt, self._is_leaving)
+
+    @property
+    def second_view(self) -> SecondView:
+        return SecondView(self.incarnation, self.attempt, self.is_successor, self.ready, self._is_leaving)
+
+    @property
+    def is_successor(self) -> bool:
+        """Whether it was started as one; it may have taken over since."""
+        return self.handle.hello.head.successor
+
+    @property
+    def seat(self) -> int:
+        return self.handle.hello.head.seat
+
+    @property
+    def _is_leaving(self) -> bool:
+        return bool(self.stopping) or self.said_last or self.exited

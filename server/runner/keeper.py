@@ -1,7 +1,8 @@
-"""Keeps one engine for each job that should run, and none for any other.
+"""Keeps one engine for each job that should run, and none for any other; and two while a job is being changed.
 
 Each job has at most one task at work on it, so that steps of one job never overlap while jobs do not wait for
-each other. A task asks `reconcile` for the next step, does it, and asks again until nothing is to be done.
+each other. A task asks `change`, then `reconcile`, for the next step, does it, and asks again until nothing is to
+be done.
 """
 
 import asyncio
@@ -11,31 +12,35 @@ from contextlib import suppress
 import structlog
 
 from server.config import Config
-from server.engines.driver import EngineDriver, EngineHostGone, EngineRefused, injected
+from server.engines.driver import EngineDriver, EngineHostGone, EngineRefused
+from server.engines.protocol import Refusal
 from server.failpoints import Failpoint, hit
 from server.jobs import events as e
 from server.jobs.ids import Epoch, JobId
 from server.jobs.restart import healthy_after, healthy_at, policy_of, stall_after_of
 from server.jobs.state import Job
-from server.jobs.words import Outcome
+from server.jobs.words import Actual, Outcome
+from server.runner import change as c
 from server.runner import reconcile as r
 from server.runner.adoption import Adoption, loss_of
 from server.runner.engines import Engine
+from server.runner.held import Held
 from server.runner.pings import Pinger
 from server.runner.recorder import Recorder
 from server.runner.slots import SLOT_SECONDS, StartSlots
-from server.runner.specs import spec_of
+from server.runner.starts import Starts
+from server.runner.successor import Successors
 from server.runner.timers import Timers
 from server.runner.watch import Watch
-from server.store import Store, StoreUnavailable
+from server.store import Store
 from server.store.follower import Follower
 
 log = structlog.get_logger()
 
 HOST_LOOK_SECONDS = 1.0
 """How long an engine host can be gone before it is replaced without being needed."""
-HOST_RETRY_SECONDS = 1.0
-"""Pause before an engine is asked for again when no host could be had."""
+TAKE_OVER_SECONDS = 0.5
+"""Pause before a successor that did not answer is told once more that it has taken over."""
 
 
 class Keeper:
@@ -49,18 +54,22 @@ class Keeper:
         self._config = config
         self._recorder = Recorder(store, follower, epoch)
         self._adoption = Adoption(follower, driver, self._recorder, epoch)
-        self._engines: dict[JobId, Engine] = {}
+        self._held = Held()
+        self._successors = Successors(self._recorder, follower)
+        self._untidy: set[JobId] = set()
+        """Jobs that may have claims which their engine does not need."""
         self._at_work: set[JobId] = set()
         self._again: set[JobId] = set()
         self._timers = Timers(self.wake)
         self._slots = StartSlots(config.engine.max_starting, self.wake)
+        self._starts = Starts(store, driver, self._adoption, self._slots, epoch, config, self.wake)
         self._closing = ""
         self._none_left = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
     @property
     def engines(self) -> Mapping[JobId, Engine]:
-        return self._engines
+        return self._held.engines
 
     @property
     def waiting(self) -> int:
@@ -78,29 +87,29 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for engine in await self._adoption.adopt_all():
-                self._hold(engine)
-                self._watch(engine)
+                self._watch(self._hold(engine))
+            self._untidy |= {job.job_id for job in self._follower.jobs.values() if job.changes.attempt}
             hit(Failpoint.RUNNER_ADOPTED)
-            await self._adoption.record_losses(self._engines)
+            await self._adoption.record_losses(self._held.engines)
             hit(Failpoint.RUNNER_SETTLED)
             settled.set()
             self._follower.subscribe(self._wake_all)
             tasks.create_task(self._keep_driver_ready(), name="driver")
-            self._wake_all(set(self._follower.jobs) | set(self._engines))
-            pinger = Pinger(self._recorder, self._follower, self._engines, self._config.engine)
+            self._wake_all(set(self._follower.jobs) | {engine.job_id for engine in self._held})
+            pinger = Pinger(self._recorder, self._follower, self._held.engines, self._config.engine)
             tasks.create_task(pinger.run(), name="pings")
             await self._follower.follow()
 
     async def _keep_driver_ready(self) -> None:
         """Spares the first job the start of an engine host, and replaces one that died: an engine in the middle of
         its start may be waiting for it, with nobody else about to start anything."""
-        finished = [job.job_id for job in self._follower.jobs.values() if job.outcome is not Outcome.OPEN]
+        finished = [job.job_id for job in self._follower.jobs.values() if _is_finished(job)]
         while not self._closing:
             try:
                 await self._driver.prepare()
                 while finished:
                     # its leader may have died before it freed the job's ports
-                    if finished[-1] not in self._engines:
+                    if finished[-1] not in self._held:
                         await self._driver.release(finished[-1])
                     finished.pop()
             except EngineHostGone as error:
@@ -112,8 +121,7 @@ class Keeper:
         self._closing = reason
         self._none_left.clear()
         self._check_none_left()
-        engines = list(self._engines.values())
-        await asyncio.gather(*(self._stop(engine, reason) for engine in engines))
+        await asyncio.gather(*(self._stop(engine, reason) for engine in list(self._held)))
         await self._none_left.wait()
         await self._driver.shutdown()
 
@@ -142,14 +150,26 @@ class Keeper:
 
     async def _step(self, job_id: JobId) -> bool:
         """Does the next step for a job; False when there is none to do now."""
-        job, engine = self._follower.jobs.get(job_id), self._engines.get(job_id)
+        job = self._follower.jobs.get(job_id)
+        self._held.arrange(job_id, job)
+        engine, second = self._held.engines.get(job_id), self._held.seconds.get(job_id)
         if job is None:
             self._timers.forget(job_id)
         view = engine.view if engine else None
+        second_view = second.second_view if second else None
+        change = c.next_step(job, view, second_view)
+        if change is not None:
+            return await self._change(job, change, engine, second)
+        if job_id in self._untidy:
+            await self._tidy(job_id, job, engine)
         action = r.reconcile(
             job, view, self._retry_in(job) if job else 0.0, self._healthy_in(job) if job else None
         )
         match action:
+            case r.StartEngine() if job is not None and c.holds_back(job, second_view):
+                return False
+            case r.RemoveJob() if second is not None:
+                return False
             case r.StartEngine(attempt) if job is not None:
                 return await self._start(job, attempt)
             case r.StopEngine(reason) if engine is not None:
@@ -182,49 +202,92 @@ class Keeper:
         most = healthy_after(policy, stall_after)
         return self._timers.seconds_until(job, healthy_at(policy, job, stall_after), most)
 
+    async def _change(
+        self, job: Job | None, action: c.ChangeAction, engine: Engine | None, second: Engine | None
+    ) -> bool:
+        """As `_step`, for a job that is being changed."""
+        match action:
+            case c.StopSecond(reason) if second is not None:
+                await self._stop(second, reason)
+            case c.StartSuccessor(attempt) if job is not None:
+                return await self._start_successor(job, attempt, 1 - engine.seat if engine is not None else 0)
+            case c.RecordSuccessor() if job is not None and second is not None:
+                await self._successors.record_start(job, second)
+            case c.Apply() if job is not None and second is not None:
+                await self._successors.apply(job, second)
+            case c.TakeOver() if job is not None and engine is not None:
+                if not await self._successors.take_over(job, engine, second):
+                    self._timers.wake_in(TAKE_OVER_SECONDS, job.job_id)
+                    return False
+            case c.FailChange(reason) if job is not None:
+                await self._successors.give_up(job, reason)
+            case _:
+                return False
+        return True
+
     async def _start(self, job: Job, attempt: int) -> bool:
         if self._closing:
             return False
-        # a job that somebody just asked for goes before those that a boot brings back
-        if not self._slots.take(job.job_id, goes_first=job.attempt == 0):
-            return False
         try:
-            spec = await spec_of(job, attempt, self._epoch, self._config, self._store)
-            hit(Failpoint.RUNNER_BEFORE_START, injected)
-            handle = await self._driver.start(spec)
-        except EngineRefused as error:
-            self._slots.free()
-            await self._refused(job, attempt, error)
+            engine = await self._starts.start(job, attempt)
+        except EngineRefused:
+            await self._adopt_unknown(job.job_id)
             return False
-        except (EngineHostGone, OSError, StoreUnavailable) as error:
-            self._slots.free()
-            log.error("no engine could be started, trying again", job_id=job.job_id, reason=str(error))
-            asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
+        if engine is None:
             return False
-        engine = self._hold(self._adoption.engine_of(job.job_id, handle, holds_slot=True))
-        engine.plan = spec.plan
+        self._hold(engine)
         hit(Failpoint.RUNNER_ENGINE_STARTED)
-        started = e.EngineStarted(attempt=attempt, engine=handle.identity)
+        started = e.EngineStarted(attempt=attempt, engine=engine.handle.identity)
         await self._recorder.record(job.job_id, job.incarnation, started)
         self._watch(engine)
         return True
 
-    async def _refused(self, job: Job, attempt: int, refused: EngineRefused) -> None:
-        """Most likely an engine of this job runs that we do not hold: adopt it, `reconcile` decides what it is."""
-        log.warning("engine refused", job_id=job.job_id, attempt=attempt, reason=str(refused))
-        engine = await self._adoption.adopt(job.job_id)
+    async def _start_successor(self, job: Job, attempt: int, seat: int) -> bool:
+        if self._closing:
+            return False
+        try:
+            engine = await self._starts.start(job, attempt, seat=seat, successor=True)
+        except EngineRefused as error:
+            if error.kind is Refusal.IMPOSSIBLE:
+                await self._successors.give_up(job, str(error))
+                return True
+            await self._adopt_unknown(job.job_id)
+            return False
         if engine is None:
-            asyncio.get_running_loop().call_later(HOST_RETRY_SECONDS, self.wake, job.job_id)
+            return False
+        self._hold(engine)
+        hit(Failpoint.RUNNER_SUCCESSOR_STARTED)
+        await self._successors.record_start(job, engine)
+        self._watch(engine)
+        return True
+
+    async def _adopt_unknown(self, job_id: JobId) -> None:
+        """Most likely an engine of this job runs that we do not hold: what it is will be decided once we do."""
+        found = [engine for engine in await self._adoption.adopt(job_id) if not self._held.has(engine)]
+        for engine in found:
+            self._watch(self._hold(engine))
+        if found:
+            self.wake(job_id)
+        else:
+            self._starts.try_again(job_id)
+
+    async def _tidy(self, job_id: JobId, job: Job | None, engine: Engine | None) -> None:
+        """Once a job has one engine that is ready: what others have claimed for it is closed."""
+        if job is None or job.changes.takes_over:
+            self._untidy &= self._follower.jobs.keys()
             return
-        self._watch(self._hold(engine))
+        if job.actual is not Actual.READY or engine is None or job_id in self._held.seconds:
+            return
+        self._untidy.discard(job_id)
+        with suppress(EngineHostGone):
+            await self._driver.retain(engine.handle)
 
     def _hold(self, engine: Engine) -> Engine:
-        self._engines[engine.job_id] = engine
-        return engine
+        return self._held.add(engine, self._follower.jobs.get(engine.job_id))
 
     def _watch(self, engine: Engine) -> None:
         assert self._tasks is not None
-        watch = Watch(self._recorder, self._follower, self._store, self._driver, self._config.engine)
+        watch = Watch(self._recorder, self._follower, self._store, self._driver, self._config.engine, self._held)
         self._tasks.create_task(self._watch_to_end(watch, engine), name=f"watch {engine.job_id}")
 
     async def _watch_to_end(self, watch: Watch, engine: Engine) -> None:
@@ -232,14 +295,26 @@ class Keeper:
         await watch.until_up(engine)
         patience.cancel()
         self._slots.give_back(engine)
+        if engine.is_successor:
+            self.wake(engine.job_id)
         await watch.until_gone(engine)
-        if self._engines.get(engine.job_id) is engine:
-            del self._engines[engine.job_id]
-            self._check_none_left()
+        self._held.remove(engine)
+        self._check_none_left()
+        await self._clear_up(engine)
         self.wake(engine.job_id)
 
+    async def _clear_up(self, engine: Engine) -> None:
+        """After the end of one of the two engines that a changing job has."""
+        job = self._follower.jobs.get(engine.job_id)
+        if job is None or not job.changes.attempt:
+            return
+        self._untidy.add(engine.job_id)
+        if _is_finished(job) and engine.job_id not in self._held and job.changes.pending is None:
+            with suppress(EngineHostGone):
+                await self._driver.release(engine.job_id)
+
     def _check_none_left(self) -> None:
-        if self._closing and not self._engines:
+        if self._closing and not len(self._held):
             self._none_left.set()
 
     async def _stop(self, engine: Engine, reason: str) -> None:
@@ -250,3 +325,8 @@ class Keeper:
         log.info("stopping engine", job_id=engine.job_id, attempt=engine.attempt, reason=reason)
         assert self._tasks is not None
         self._tasks.create_task(engine.handle.stop(self._config.engine.stop_grace), name=f"stop {engine.job_id}")
+
+
+def _is_finished(job: Job) -> bool:
+    """Whether it has no use for its ports any more."""
+    return job.outcome is not Outcome.OPEN and job.changes.pending is None

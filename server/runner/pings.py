@@ -53,7 +53,7 @@ class Pinger:
     async def ask(self, engine: Engine) -> None:
         answers = await _answers(engine, self._answer_seconds)
         job = self._follower.jobs.get(engine.job_id)
-        if job is None or job.incarnation != engine.incarnation or engine.exited:
+        if job is None or job.incarnation != engine.incarnation or engine.exited or job.changes.takes_over:
             return
         event: e.Event | None = None
         if answers and job.actual is Actual.UNREACHABLE:

@@ -89,4 +89,4 @@ def _without_engine(job: Job, retry_in: float) -> Action:
         return Nothing()
     if job.actual is not Actual.NONE:
         return RecordLoss()
-    return Wait(retry_in) if retry_in > 0 else StartEngine(job.attempt + 1)
+    return Wait(retry_in) if retry_in > 0 else StartEngine(job.next_attempt)

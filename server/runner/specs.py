@@ -11,8 +11,13 @@ from server.jobs.state import Job
 from server.store import Store
 
 
-async def spec_of(job: Job, attempt: int, epoch: Epoch, config: Config, store: Store) -> EngineSpec:
-    """Raises: StoreUnavailable."""
+async def spec_of(
+    job: Job, attempt: int, epoch: Epoch, config: Config, store: Store, *, seat: int = 0, successor: bool = False
+) -> EngineSpec:
+    """A successor has the version that is on its way. Raises: StoreUnavailable."""
+    pending = job.changes.pending
+    if successor and pending is not None:
+        job = replace(job, graph_digest=pending.graph_digest, options=pending.options)
     graph = await store.graph(job.graph_digest)
     assert graph is not None  # appended in the transaction that created the job
     stall_after = stall_after_of(job, config.engine.stall_after)
@@ -29,4 +34,6 @@ async def spec_of(job: Job, attempt: int, epoch: Epoch, config: Config, store: S
         stop_grace=config.engine.stop_grace,
         limits=job.options.limits or config.engine.limits,
         log_limits=LogLimits(file_bytes=config.log.file_bytes, files=config.log.files),
+        seat=seat,
+        successor=successor,
     )

@@ -36,6 +36,9 @@ def stale_engines(alive: list[EngineHead], jobs: Mapping[JobId, Job], epoch: Epo
 def _is_replaced(head: EngineHead, job: Job | None) -> bool:
     if job is None or job.incarnation != head.incarnation:
         return True
+    pending = job.changes.pending
+    if pending is not None and head.successor and pending.engine in (None, head.identity):
+        return False
     return job.actual is not Actual.NONE and job.engine != head.identity
 
 
@@ -74,6 +77,11 @@ class Standby:
             snapshot = await self._store.snapshot()
             stale = stale_engines(alive, {job.job_id: job for job in snapshot.jobs}, snapshot.epoch)
             await asyncio.gather(*(self._end(driver, head, snapshot.epoch) for head in stale))
+            # the ports of those of whose engines none is left here
+            left = {head.job_id for head in alive if head not in stale}
+            await asyncio.gather(
+                *(self._release(driver, head.job_id) for head in stale if head.job_id not in left)
+            )
             return len(stale)
         finally:
             await driver.close()
@@ -81,10 +89,15 @@ class Standby:
     async def _end(self, driver: LocalDriver, head: EngineHead, epoch: Epoch) -> None:
         log.warning("its job runs elsewhere or is gone, ending engine", job_id=head.job_id, pid=head.identity.pid)
         try:
-            handle = await driver.adopt(head.job_id, epoch)
+            handle = await driver.adopt(head.job_id, epoch, seat=head.seat)
             if handle is not None and handle.identity == head.identity:
                 await handle.stop(self._grace)
                 await handle.forget()
-            await driver.release(head.job_id)
         except (EngineFenced, EngineHostGone, OSError) as error:
             log.warning("engine not ended yet", job_id=head.job_id, reason=str(error))
+
+    async def _release(self, driver: LocalDriver, job_id: str) -> None:
+        try:
+            await driver.release(job_id)
+        except (EngineHostGone, OSError) as error:
+            log.warning("ports not released yet", job_id=job_id, reason=str(error))

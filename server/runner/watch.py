@@ -13,12 +13,16 @@ from server.engines.protocol import Ended, Failed, Ready, Stalled
 from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
+from server.jobs.ids import Digest
 from server.jobs.restart import Retry, after_success, ends_stalls, next_restart, policy_of
 from server.jobs.state import Job
 from server.jobs.words import Desired, Outcome
+from server.runner.deaths import how_it_ended
 from server.runner.engines import Engine
+from server.runner.held import Held
 from server.runner.recorder import Recorder
 from server.runner.stalls import stalled_event
+from server.runner.successor import Successors
 from server.store import Store, StoreUnavailable
 from server.store.follower import Follower
 
@@ -36,7 +40,10 @@ class Watch:
         store: Store,
         driver: EngineDriver,
         settings: EngineSection,
+        held: Held,
     ) -> None:
+        self._held = held
+        self._successors = Successors(recorder, follower)
         self._recorder = recorder
         self._follower = follower
         self._store = store
@@ -53,7 +60,8 @@ class Watch:
             async with asyncio.timeout(limit):
                 news = await engine.handle.news()
         except TimeoutError:
-            await self._failed(engine, f"the engine was not ready after {limit:g} s and answers no more")
+            reason = f"the engine was not ready after {limit:g} s and answers no more"
+            await self._take(engine, Failed(message=reason, code=StatusCode.TIMEDOUT))
             await engine.handle.kill()
             return
         await self._take(engine, news)
@@ -64,6 +72,9 @@ class Watch:
 
     async def _take(self, engine: Engine, news: EngineNews) -> None:
         hit(Failpoint.RUNNER_TOOK_NEWS)
+        if self._is_successor(engine):
+            await self._take_of_successor(engine, news)
+            return
         match news:
             case Ready():
                 await self._ready(engine, news)
@@ -78,25 +89,42 @@ class Watch:
             case Exited():
                 await self._exited(engine, news)
 
-    async def _ready(self, engine: Engine, news: Ready) -> None:
-        await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
-        # afterwards: a client waits for the event, nobody for the plan
-        if news.plan is not None and news.plan != engine.plan:
-            await self._keep_plan(engine, news.plan)
-
-    async def _keep_plan(self, engine: Engine, plan: str) -> None:
+    def _is_successor(self, engine: Engine) -> bool:
+        """Whether it is one now, or was started as one and will be none any more."""
         job = self._job(engine)
-        if job is None:
-            return
+        return engine.is_successor and (job is None or job.attempt < engine.attempt)
+
+    async def _take_of_successor(self, engine: Engine, news: EngineNews) -> None:
+        await self._successors.take(engine, news)
+        job = self._job(engine)
+        pending = job.changes.pending if job is not None else None
+        if isinstance(news, Ready) and news.plan is not None and pending is not None:
+            await self._keep_plan(pending.graph_digest, news.plan)
+        if isinstance(news, Exited):
+            await engine.handle.forget()
+
+    def _is_replaced(self, engine: Engine, job: Job) -> bool:
+        """Whether another engine has taken over from it."""
+        return engine.attempt < job.attempt
+
+    async def _ready(self, engine: Engine, news: Ready) -> None:
+        job = self._job(engine)
+        if job is None or not job.changes.takes_over:  # one that takes over is ready when it has
+            await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
+        # afterwards: a client waits for the event, nobody for the plan
+        if job is not None and news.plan is not None and news.plan != engine.plan:
+            await self._keep_plan(job.graph_digest, news.plan)
+
+    async def _keep_plan(self, digest: Digest, plan: str) -> None:
         try:
-            await self._store.keep_plan(job.graph_digest, plan)
+            await self._store.keep_plan(digest, plan)
         except StoreUnavailable as error:
             # only costs the next start a compilation
-            log.warning("plan not kept", job_id=engine.job_id, reason=str(error))
+            log.warning("plan not kept", graph=digest, reason=str(error))
 
     async def _stalled(self, engine: Engine, news: Stalled) -> None:
         job = self._job(engine)
-        if job is None or engine.stopping:
+        if job is None or engine.stopping or self._is_replaced(engine, job):
             return
         if not news.stalls:
             if job.stalled is not None:
@@ -113,7 +141,7 @@ class Watch:
     async def _failed(self, engine: Engine, message: str, *, is_final: bool = False) -> None:
         engine.said_last = True
         job = self._job(engine)
-        if job is None or engine.stopping:
+        if job is None or engine.stopping or self._is_replaced(engine, job):
             return
         retry = self._next_restart(job, flow_at_fault=True)
         if is_final and job.options.restart is None:
@@ -136,7 +164,7 @@ class Watch:
     async def _succeeded(self, engine: Engine) -> None:
         engine.said_last = True
         job = self._job(engine)
-        if job is None or engine.stopping:
+        if job is None or engine.stopping or self._is_replaced(engine, job):
             return
         again = after_success(policy_of(job, self._settings.restart_policy), job, datetime.now(UTC))
         if again.at is None:
@@ -165,15 +193,22 @@ class Watch:
         job = self._job(engine)
         if job is None:
             return ()
+        if self._is_replaced(engine, job):
+            return (e.EngineStopped(attempt=engine.attempt, reason=engine.stopping or how_it_ended(news)),)
         if job.desired is Desired.DELETED:
-            reason = engine.stopping or "job deleted"
-            return e.EngineStopped(attempt=engine.attempt, reason=reason), e.JobDeleted()
+            stopped = e.EngineStopped(attempt=engine.attempt, reason=engine.stopping or "job deleted")
+            return (stopped,) if self._held.has_other(engine) else (stopped, e.JobDeleted())
         if engine.stopping:
             return (e.EngineStopped(attempt=engine.attempt, reason=engine.stopping),)
         return () if engine.said_last else (self._exit_event(engine, job, news),)
 
     async def _release(self, engine: Engine) -> None:
-        """Frees the job's ports. A host that does not answer frees them by its end."""
+        """Frees the job's ports, unless another engine needs them. A host that does not answer frees them by its
+        end."""
+        job = self._job(engine)
+        is_changing = job is not None and job.changes.pending is not None and job.desired is Desired.RUNNING
+        if is_changing or self._held.has_other(engine):
+            return
         try:
             hit(Failpoint.RUNNER_BEFORE_RELEASE, injected)
             await self._driver.release(engine.job_id)
@@ -188,7 +223,7 @@ class Watch:
             exit_code=news.exit_code,
             signal=news.signal,
             out_of_memory=news.out_of_memory,
-            error=engine.stalled or _how_it_ended(news),
+            error=engine.stalled or how_it_ended(news),
             failures=retry.failures,
             rounds=retry.rounds,
             in_interval=retry.in_interval,
@@ -207,15 +242,3 @@ class Watch:
 def _ends_job(event: e.Event) -> bool:
     """Whether no engine will follow, so that nobody may wait for the job's ports."""
     return isinstance(event, e.JobDeleted) or (isinstance(event, e.EngineExited) and event.retry_at is None)
-
-
-def _how_it_ended(news: Exited) -> str:
-    if news.reason:
-        return news.reason
-    if news.out_of_memory:
-        return "Out of memory, the engine process was killed by the system for want of memory"
-    if news.signal is not None:
-        return f"Fault, the engine process was ended by signal {news.signal}"
-    if news.exit_code is not None:
-        return f"Fault, the engine process exited with code {news.exit_code}"
-    return "Fault, the engine process is gone; nobody saw how it ended"

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from server.jobs.commands import Command, Context, CreateJob, Graph, decide_for
+from server.jobs.commands import ChangeJob, Command, Context, CreateJob, Graph, decide_for
 from server.jobs.crash_loop import is_left_out, leave_out
 from server.jobs.events import (
     BackupRestored,
@@ -191,7 +191,7 @@ class _Draft:
         is_left_out_now = self.left_out > left_out_before
         if events or is_left_out_now:
             self.jobs[job_id] = job
-        if events and isinstance(command, CreateJob):
+        if events and isinstance(command, CreateJob | ChangeJob) and command.graph is not None:
             self.graphs[command.graph.digest] = command.graph
         self._done.append((tuple(events), job, is_left_out_now))
 

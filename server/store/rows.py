@@ -12,6 +12,7 @@ from server.jobs.events import EngineIdentity, Event, LastExit, Recorded, Stall,
 from server.jobs.ids import Digest, Epoch, JobId, Position, digest_of
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
+from server.jobs.versions import NO_CHANGES, Changes
 from server.jobs.words import Actual, Desired, Outcome
 from server.store.checksums import job_checksum, text_checksum
 from server.store.errors import Damaged
@@ -154,7 +155,7 @@ MEND_JOBS = (
     "run `modelbox-server db verify` to see all that is wrong, and `modelbox-server db rebuild`, which writes the"
     " rows of jobs anew from the event log"
 )
-JSON_COLUMNS = ("last_exit", "stalled", "options", "endpoints")
+JSON_COLUMNS = ("last_exit", "stalled", "options", "endpoints", "changes")
 """Columns of `job` that hold JSON text."""
 
 
@@ -194,6 +195,8 @@ def job_values(job: Job) -> Values:
         "engine_run_dir": engine.run_dir if engine else None,
         "options": _options_text(job.options),
         "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
+        "revision": job.revision,
+        "changes": "{}" if job.changes == NO_CHANGES else msgspec.json.encode(job.changes).decode(),
         "left_out": job.left_out,
         "checksum": job_checksum(job),
     }
@@ -218,7 +221,7 @@ def _job_of(row: Sequence[Any]) -> Job:
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
     retry_at, ready_at, ever_ready, last_exit, stalled, stalls = row[19:25]
-    pid, start_time, boot_id, host, run_dir, options, endpoints, left_out, _checksum = row[25:]
+    pid, start_time, boot_id, host, run_dir, options, endpoints, revision, changes, left_out, _checksum = row[25:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -247,6 +250,8 @@ def _job_of(row: Sequence[Any]) -> Job:
         engine=None if pid is None else EngineIdentity(pid, start_time, boot_id, host, run_dir),
         options=NO_OPTIONS if options == "{}" else msgspec.json.decode(options, type=JobOptions),
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),
+        revision=revision,
+        changes=NO_CHANGES if changes == "{}" else msgspec.json.decode(changes, type=Changes),
         left_out=left_out,
     )
 

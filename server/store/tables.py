@@ -156,6 +156,8 @@ JOB = sa.Table(
     sa.Column("engine_run_dir", sa.Text),
     sa.Column("options", JsonText, nullable=False),
     sa.Column("endpoints", JsonText, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("changes", JsonText, nullable=False),
     sa.Column("left_out", sa.BigInteger, nullable=False),
     sa.Column("checksum", sa.Text, nullable=False),
     sa.Index("job_by_position", "position"),

@@ -37,6 +37,34 @@ class CreateBody(msgspec.Struct, frozen=True, kw_only=True):
     options: JobOptions | None = None
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that is on its way: its engine is starting, while the one before it goes on."""
+
+    version: int
+    since: datetime
+
+
+class FailedChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nothing came of the last change."""
+
+    version: int
+    at: datetime
+    message: str
+
+
+class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be different."""
+
+    job_graph: Annotated[
+        dict[str, Any] | str | UnsetType, Meta(description="in place of the one that there is")
+    ] = UNSET
+    job_graph_format: Annotated[str | None, Meta(description="as for a create")] = None
+    options: Annotated[
+        dict[str, Any] | UnsetType,
+        Meta(description="merged into the options that there are; null takes one away"),
+    ] = UNSET
+
+
 class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     """ModelBox's three fields; and, once an engine of the job has come to its end, how it stands with its
     attempts. `stalled` is there while the flow stalls."""
@@ -49,6 +77,9 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     last_exit: LastExit | UnsetType = UNSET
     stalled: Annotated[Stall | UnsetType, Meta(description="its flow has input and makes no progress")] = UNSET
     next_retry: Annotated[datetime | UnsetType | None, Meta(description="null: no attempt is waited for")] = UNSET
+    version: Annotated[int | UnsetType, Meta(description="of graph and options, once they were changed")] = UNSET
+    change: Change | UnsetType = UNSET
+    failed_change: FailedChange | UnsetType = UNSET
 
 
 class JobListBody(msgspec.Struct, frozen=True, kw_only=True):

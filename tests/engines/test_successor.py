@@ -2,9 +2,7 @@
 
 import asyncio
 import http.client
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from server.engines.local import LocalDriver
 from tests.engines.conftest import end, kill_host
 from tests.engines.jobs import free_port, next_news
 from tests.engines.test_real_flows import post, spec_of, started
+from tests.hammer import hammering
 
 
 @pytest.fixture
@@ -46,52 +45,6 @@ async def switch(driver: LocalDriver, before: LocalHandle, after: LocalHandle) -
     await driver.retain(after)
 
 
-class Hammer:
-    """Clients that talk to a port without a pause, one half over one connection each, the other half over many."""
-
-    def __init__(self, port: int, path: str) -> None:
-        self._port, self._path = port, path
-        self._stop = threading.Event()
-        self.answered = 0
-        self.wrong: list[object] = []
-
-    def run(self, keeps_alive: bool) -> None:
-        client = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-        number = 0
-        while not self._stop.is_set():
-            number += 1
-            body = f"{number}".encode() * 100
-            try:
-                answer = post(client, self._path, body)
-            except (OSError, http.client.HTTPException) as error:
-                self.wrong.append(error)
-                client.close()
-                continue
-            if answer != (200, body):
-                self.wrong.append(answer)
-            self.answered += 1
-            if not keeps_alive:
-                client.close()
-        client.close()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-
-@contextmanager
-def hammering(port: int, path: str) -> Iterator[Hammer]:
-    hammer = Hammer(port, path)
-    threads = [threading.Thread(target=hammer.run, args=(number % 2 == 0,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield hammer
-    finally:
-        hammer.stop()
-        for thread in threads:
-            thread.join()
-
-
 async def test_clients_notice_nothing(flows: LocalDriver) -> None:
     port = free_port()
     engine = await started(flows, "a", port, "/example")
@@ -107,7 +60,7 @@ async def test_clients_notice_nothing(flows: LocalDriver) -> None:
     for client in idle:
         assert await asyncio.to_thread(post, client, "/example", b"2") == (200, b"2")
     assert hammer.wrong == []
-    assert hammer.answered > 10
+    assert len(hammer.answers) > 10
     assert [client.sock for client in idle] == sockets, "a connection at rest was closed"
     for client in idle:
         client.close()

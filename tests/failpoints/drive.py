@@ -40,6 +40,7 @@ class Drive:
         return [
             self.create_use_delete,
             self.create_what_fails,
+            self.change,
             lambda: self.kill("engine"),
             lambda: self.kill("host"),
             lambda: self.kill("runner"),
@@ -84,6 +85,18 @@ class Drive:
                 f"{self._installation.base}/validate", json={"job_graph": bad_flow()}
             )
             assert answer.status_code == 200, answer.text
+
+    def change(self) -> None:
+        """Of a job that runs, to another version; twice, so that both seats are used."""
+        job_id = f"changed-{self._number}"
+        self._number += 1
+        self.create(job_id)
+        for version in range(2):
+            graph = echo_flow(self._installation.flow_port, f"/{job_id}/{version}")
+            with contextlib.suppress(*NOT_HEARD):
+                answer = self._installation.change(job_id, job_graph=graph)
+                assert answer.status_code in (200, 202, 400, 404, 409, 503), answer.text
+        self.delete(job_id)
 
     def scrape(self) -> None:
         """Answers of the last second are given again, so that only one of several is sure to reach the runner."""

@@ -75,6 +75,9 @@ def test_type_names_in_the_log_are_fixed() -> None:
     assert sorted(e.EVENT_TYPES) == [
         "attempts-summed-up",
         "backup-restored",
+        "change-applied",
+        "change-failed",
+        "change-requested",
         "delete-requested",
         "engine-adopted",
         "engine-exited",
@@ -93,4 +96,5 @@ def test_type_names_in_the_log_are_fixed() -> None:
         "job-deleted",
         "leader-elected",
         "loss-accepted",
+        "successor-started",
     ]

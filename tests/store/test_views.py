@@ -31,7 +31,7 @@ async def test_job_now(told: Store, url: str) -> None:
 
     assert list(a) == [
         *("job_id", "status", "error", "since", "attempt", "failures", "last_exit", "stalled"),
-        *("retry_at", "ready_at", "endpoints"),
+        *("retry_at", "ready_at", "endpoints", "revision", "changes"),
         *("desired", "actual", "outcome", "origin", "created_at", "incarnation", "version", "position"),
         *("graph_digest", "engine_host", "engine_pid", "engine_run_dir"),
     ]
