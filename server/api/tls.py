@@ -12,7 +12,7 @@ from server.errors import StartError
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 """Between two looks at the files."""
 
 Seen = tuple[tuple[int, int, int] | None, ...]

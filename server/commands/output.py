@@ -1,5 +1,7 @@
 """The forms that `-o` offers."""
 
+import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -49,7 +51,16 @@ def _yaml(value: Any) -> str:
 
 def end_with_reader() -> None:
     """`... | head` ends the program quietly. Not for commands that change something."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, _end_if_reader_is_gone)
+
+
+def _end_if_reader_is_gone(signum: int, _: object) -> None:
+    """A server that closes its connection sends the same signal, and that is to be told."""
+    stdout = select.poll()
+    stdout.register(sys.stdout, 0)
+    if any(event & select.POLLERR for _, event in stdout.poll(0)):
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
 
 
 @contextmanager
