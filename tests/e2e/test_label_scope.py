@@ -163,6 +163,20 @@ def test_a_log_that_is_followed_ends_where_another_job_takes_the_id(
     assert admin.delete(f"{JOB}/follow").status_code == 204
 
 
+def test_labels_cannot_be_taken_from_a_job(admin: httpx.Client, team: httpx.Client) -> None:
+    assert admin.put(JOB, json=body("change", A)).status_code == 400
+    for labels in ({"team": "b"}, {"team": None}, None):
+        answer = team.patch(f"{JOB}/change", json={"options": {"labels": labels}})
+        assert error_of(answer) == NOT_ALLOWED
+    assert team.patch(f"{JOB}/change", json={"options": {"labels": {"site": "south"}}}).status_code == 200
+    assert error_of(team.patch(f"{JOB}/theirs", json={"options": {"labels": {"team": "a"}}})) == NO_SUCH_JOB
+    assert admin.patch(f"{JOB}/change", json={"options": {"labels": {"team": "b"}}}).status_code == 200
+    assert error_of(team.get(f"{JOB}/change")) == NO_SUCH_JOB
+    assert admin.delete(f"{JOB}/change").status_code == 204
+    # its last labels are those that it was given
+    assert error_of(team.get(f"{JOB}/change/history")) == NO_SUCH_JOB
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/v1/modelbox/tokens"])
 def test_what_is_about_all_jobs_is_closed(team: httpx.Client, path: str) -> None:
     assert error_of(team.get(path)) == NOT_ALLOWED
