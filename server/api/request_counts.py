@@ -84,11 +84,13 @@ class CountingApp(Sanic[Any, Any]):
     async def handle_exception(
         self, request: Request, exception: BaseException, run_middleware: bool = True
     ) -> None:
-        await super().handle_exception(request, exception, run_middleware)
+        try:
+            await super().handle_exception(request, exception, run_middleware)
+        finally:
+            self.ctx.gate.leave(request)
         stream = _http_of(request)
         if stream.perft0 is None and stream.response is not None:
             # what was no request never came to be handled
-            self.ctx.gate.leave(request)
             self.ctx.requests.note(request, stream.response.status, None)
 
 

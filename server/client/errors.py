@@ -139,6 +139,8 @@ def unreachable(error: httpx.RequestError, url: object) -> Unreachable:
     reason = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         reason += "; whom to trust is said by --ca-cert, MODELBOX_CA_CERT or the profile's ca_cert"
+    elif isinstance(error, httpx.RemoteProtocolError | httpx.ReadError) and str(url).startswith("https:"):
+        reason += "; does it ask for a client certificate? That is --client-cert, or the profile's client_cert"
     return Unreachable(f"{url} {what}: {reason}", nothing_sent=nothing_sent)
 
 

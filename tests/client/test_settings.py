@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.client import SettingsError, load_settings
+from server.client import Client, SettingsError, load_settings
 
 FILE = """
 [default]
@@ -100,3 +100,42 @@ def test_what_is_wrong_with_the_file_is_said(profiles: Path, text: str, message:
     profiles.write_text(text)
     with pytest.raises(SettingsError, match=message):
         load_settings(profile="edge", environ={"XDG_CONFIG_HOME": str(profiles.parent.parent)})
+
+
+TLS_FILE = """
+[edge]
+url = "https://edge"
+ca_cert = "/edge/ca.pem"
+client_cert = "/edge/me.pem"
+client_key = "/edge/me.key"
+"""
+TLS_GIVEN = {
+    "MODELBOX_CA_CERT": "/environ/ca.pem",
+    "MODELBOX_CLIENT_CERT": "/environ/me.pem",
+    "MODELBOX_CLIENT_KEY": "/environ/me.key",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "expected"),
+    [
+        ({"profile": "edge"}, TLS_GIVEN, ("/edge/ca.pem", "/edge/me.pem", "/edge/me.key")),
+        ({}, TLS_GIVEN, ("/environ/ca.pem", "/environ/me.pem", "/environ/me.key")),
+        ({"profile": "edge", "client_cert": "mine.pem"}, {}, ("/edge/ca.pem", "mine.pem", "")),
+        ({"client_cert": "mine.pem"}, TLS_GIVEN, ("/environ/ca.pem", "mine.pem", "")),
+        ({"profile": "edge", "ca_cert": "mine.pem"}, {}, ("mine.pem", "/edge/me.pem", "/edge/me.key")),
+        ({"profile": "edge", "url": "https://other"}, {}, ("", "", "")),
+    ],
+)
+def test_certificates_are_found_likewise(
+    profiles: Path, given: dict[str, str], environ: dict[str, str], expected: tuple[str, str, str]
+) -> None:
+    profiles.write_text(TLS_FILE)
+    settings = load_settings(**given, environ={"XDG_CONFIG_HOME": str(profiles.parent.parent), **environ})  # type: ignore[arg-type]
+    assert (settings.ca_cert, settings.client_cert, settings.client_key) == expected
+
+
+def test_a_key_without_its_certificate_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(client_key="me.key", environ={"XDG_CONFIG_HOME": str(tmp_path)})
+    with pytest.raises(SettingsError, match="of no use without a client certificate"):
+        Client(settings)
