@@ -79,6 +79,10 @@ def job_error_answer(error: JobError) -> HTTPResponse:
 
 
 def job_body(job: Job) -> bytes:
+    return msgspec.json.encode(status_of(job))
+
+
+def status_of(job: Job) -> JobBody:
     """The status of `job`, keys in alphabetical order as ModelBox writes them."""
     body = JobBody(job_error_msg=job.error, job_id=job.job_id, job_status=job.status)
     if job.last_exit is not None:
@@ -93,7 +97,7 @@ def job_body(job: Job) -> bytes:
         body = replace(body, stalled=job.stalled)
     if job.changes.newest > 1:
         body = replace(body, version=job.revision, **_changes(job))
-    return msgspec.json.encode(body)
+    return body
 
 
 def _changes(job: Job) -> dict[str, Any]:

@@ -23,8 +23,13 @@ async def change(request: Request, job_id: JobId, context: Context, *, wait: boo
 
 def changed_answer(changed: Changed, *, wait: bool) -> HTTPResponse:
     """Raises: InvalidGraph, when nothing came of it."""
-    if changed.error:
-        raise InvalidGraph(changed.error, place_in_graph(changed.error))
+    ended_well(changed)
     if changed.is_over:
         return answer(200, job_body(changed.job))
     return answer(202, job_body(changed.job), None if wait else {"Preference-Applied": "respond-async"})
+
+
+def ended_well(changed: Changed) -> None:
+    """Raises: InvalidGraph, when nothing came of it."""
+    if changed.error:
+        raise InvalidGraph(changed.error, place_in_graph(changed.error))

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sanic import Sanic
 
-from server.api import describe, events, health, job_graph, job_list, job_log, metrics, token_list
+from server.api import describe, events, health, job_graph, job_list, job_log, metrics, token_list, versions
 from server.api.describe import Descriptions, program_version
 from server.api.docs_page import page
 from server.api.endpoint import Endpoint, Handler
@@ -16,14 +16,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *events.ENDPOINTS,
     *job_log.ENDPOINTS,
     *job_graph.ENDPOINTS,
+    *versions.ENDPOINTS,
     *health.ENDPOINTS,
     *metrics.ENDPOINTS,
     *token_list.ENDPOINTS,
     *describe.ENDPOINTS,
 )
 
-AboutJob = dict[str, Handler]
-"""Handlers of GET /v1/modelbox/job/ID/WORD, by word."""
+AboutJob = dict[tuple[str, str], Handler]
+"""Handlers of /v1/modelbox/job/ID/WORD, by method and word."""
 
 
 def add_routes(app: Sanic[Any, Any]) -> None:
@@ -36,7 +37,7 @@ def add_routes(app: Sanic[Any, Any]) -> None:
 
 
 def about_job() -> AboutJob:
-    return {endpoint.word: endpoint.on_the_wire() for endpoint in ENDPOINTS if endpoint.word}
+    return {(endpoint.method, endpoint.word): endpoint.on_the_wire() for endpoint in ENDPOINTS if endpoint.word}
 
 
 def document(*, needs_token: bool = True) -> dict[str, Any]:

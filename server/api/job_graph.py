@@ -15,7 +15,7 @@ from server.flow.examine.task import Outcome, Task, View
 from server.flow.picture.svg import STYLE_SOURCE, Mark, Marks, NodeState
 from server.jobs.commands import Graph
 from server.jobs.errors import InvalidGraph, NoSuchJob
-from server.jobs.ids import JobId
+from server.jobs.ids import Digest, JobId
 from server.jobs.state import Job
 from server.jobs.words import JobStatus
 from server.store import Store
@@ -81,6 +81,10 @@ class JobGraphs:
     def __init__(self, store: Store, follower: Follower) -> None:
         self._store = store
         self._follower = follower
+
+    async def by_digest(self, digest: Digest) -> Graph | None:
+        """Raises: StoreUnavailable."""
+        return await self._store.graph(digest)
 
     async def find(self, job_id: JobId) -> tuple[Job, Graph]:
         """Raises: NoSuchJob, StoreUnavailable."""

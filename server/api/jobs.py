@@ -7,7 +7,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from server.api.answers import answer, job_body
 from server.api.changes import change
 from server.api.create_request import parse_create
-from server.api.endpoint import VALIDATE
+from server.api.endpoint import VALIDATE, Handler
 from server.api.endpoints import AboutJob
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
 from server.api.visitor import context_of, visitor_of
@@ -32,9 +32,16 @@ def blueprint() -> Blueprint:
 
 
 async def create(request: Request, rest: str = "") -> HTTPResponse:
-    """Path segments below the base are ignored, as ModelBox does; but for POST .../validate."""
+    """Path segments below the base are ignored, as ModelBox does; but for POST .../validate, and what is done to a
+    job with POST .../ID/WORD."""
     if request.method == "POST" and rest == VALIDATE:
         return await validate(request)
+    segments = _segments(rest)
+    verb = _about_job(request, request.method, segments)
+    if verb is not None:
+        done = await verb(request, segments[0])
+        assert done is not None  # nothing that is done to a job is answered with a stream
+        return done
     only_try = wants_dry_run(request)
     command = parse_create(request.body, request.app.ctx.restart_policy, request.app.ctx.limits)
     if only_try:
@@ -55,9 +62,9 @@ async def read(request: Request, rest: str = "") -> HTTPResponse | None:
     view = request.app.ctx.view
     if segments == ["list", "all"]:
         return answer(200, await view.list_all(visitor_of(request).scope))
-    if len(segments) == 2 and segments[0] and segments[1] in request.app.ctx.about_job:
-        about_job: AboutJob = request.app.ctx.about_job
-        return await about_job[segments[1]](request, segments[0])
+    about_job = _about_job(request, "GET", segments)
+    if about_job is not None:
+        return await about_job(request, segments[0])
     if len(segments) > 1:
         raise InvalidCommand(f"GET {request.path} is no job and no list; use {BASE}/ID or {BASE}/list/all")
     body = await view.status(JobId(segments[0]))
@@ -82,6 +89,13 @@ async def delete(request: Request, rest: str = "") -> HTTPResponse:
     if job is None:
         return answer(204)
     return answer(202, job_body(job), None if wait else {"Preference-Applied": "respond-async"})
+
+
+def _about_job(request: Request, method: str, segments: list[str]) -> Handler | None:
+    if len(segments) != 2 or not segments[0]:
+        return None
+    about_job: AboutJob = request.app.ctx.about_job
+    return about_job.get((method, segments[1]))
 
 
 def _segments(rest: str) -> list[str]:

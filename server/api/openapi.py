@@ -28,6 +28,7 @@ ERRORS = {
     401: "A token is needed and none was sent, or it is none that counts (010).",
     403: "The token, or the certificate, does not allow it (011); or the client's address does not (006).",
     404: "There never was a job of that id.",
+    409: "The job is being changed, or was changed meanwhile (012).",
     421: "The log is on another machine, which is named.",
     503: "The database cannot be used now, or too much is being done already.",
 }

@@ -22,6 +22,7 @@ from server.store.rows import MEND_LOG, is_storable
 from server.store.seen import Watermark
 from server.store.tables import EVENT
 from server.store.urls import database_of
+from server.store.versions import VersionEvents, versions_before
 from server.tally import Durations
 
 MOST_LOOKED_AT = 20_000
@@ -88,6 +89,12 @@ class History:
         if not is_storable(job_id):
             return None
         return await self._reader.run(lambda connection: last_labels(connection, job_id, incarnation))
+
+    async def versions(self, job_id: JobId, incarnation: int, before: int, limit: int) -> list[VersionEvents]:
+        """Up to `limit` versions of a job with smaller numbers than `before`, newest first."""
+        return await self._reader.run(
+            lambda connection: versions_before(connection, job_id, incarnation, before, limit)
+        )
 
     async def is_known(self, job_id: JobId) -> bool:
         """Whether there is a job of that id, or ever was one."""
