@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from server.cli_archive import archive
 from server.cli_docs import cli_doc, completion
 from server.cli_flow import flow
 from server.cli_job import job
@@ -120,6 +121,9 @@ def db() -> None:
     """Look after the database."""
 
 
+db.add_command(archive)
+
+
 @db.command(name="upgrade")
 @options(COMMON)
 def db_upgrade(**given: Any) -> int:
@@ -147,17 +151,24 @@ def db_current(**given: Any) -> int:
 
 @db.command(name="verify")
 @options(COMMON)
-def db_verify(**given: Any) -> int:
+@click.option(
+    "--archive",
+    "archives",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file that `db archive` made: check it too, and its place in the log. Once for each file there is.",
+)
+def db_verify(archives: tuple[Path, ...], **given: Any) -> int:
     """Check every row: the chain of the event log, the projection, graphs. Exit code 1 on a difference."""
     config = config_of(given)
-    differences = asyncio.run(_with_store(config, lambda store: store.verify()))
+    differences = asyncio.run(_with_store(config, lambda store: store.verify(archives)))
     for difference in differences:
         click.echo(str(difference))
     lost = _lost(config)
     if lost:
         click.echo(lost)
     elif not differences:
-        click.echo("the projection equals the event log")
+        click.echo("the projection equals the event log" + (", and the archives fit into it" if archives else ""))
     else:
         click.echo(f"{len(differences)} differences")
     return 1 if differences or lost else 0
