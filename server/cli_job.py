@@ -79,6 +79,7 @@ def _complete_job(context: click.Context, _: click.Parameter, begin: str) -> "li
 
 
 _JOB = click.argument("job_id", metavar="JOB", shell_complete=_complete_job)
+_IF_MATCH = click.option("--if-match", metavar="TAG", help="Only if it still has this etag; see `job show`.")
 _SORT = click.option("--sort", type=click.Choice(_SORTS), help="A minus sign: downwards.")
 
 
@@ -150,12 +151,15 @@ def create(where: Where, file: Path, job_id: str | None, options: str | None, no
 @job.command()
 @click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=_complete_job)
 @click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
+@_IF_MATCH
 @_server
-def delete(where: Where, job_ids: tuple[str, ...], no_wait: bool) -> int:
+def delete(where: Where, job_ids: tuple[str, ...], no_wait: bool, if_match: str | None) -> int:
     """Delete jobs, one after the other, and wait until their engines are gone."""
     from server.commands.change import delete as run
 
-    return with_client(where, lambda client: run(client, job_ids, wait=not no_wait))
+    if if_match is not None and len(job_ids) > 1:
+        raise click.UsageError("--if-match is about one job, and there are several")
+    return with_client(where, lambda client: run(client, job_ids, wait=not no_wait, if_match=if_match))
 
 
 @job.command()

@@ -70,6 +70,7 @@ class JobsSection(Section, frozen=True, kw_only=True):
     create_wait: Seconds = 10.0
     delete_wait: Seconds = 15.0
     examine_wait: Seconds = 15.0
+    keys_kept: Seconds = 86400.0
     max: Attempts = 0
 
 

@@ -54,6 +54,7 @@ class Failpoint(StrEnum):
     API_BEFORE_SUBMIT = "api.before-submit"
     API_SUBMITTED = "api.submitted"
     API_BEFORE_ANSWER = "api.before-answer"
+    API_ANSWER_KEPT = "api.answer-kept"
     API_EXAMINE = "api.examine"
     API_READ_TOKENS = "api.read-tokens"
     SERVE_RUNNER_STARTED = "serve.runner-started"

@@ -163,6 +163,7 @@ def _tables() -> None:
         sa.Column("endpoints", JSON, nullable=False),
         sa.Column("revision", BIG, nullable=False),
         sa.Column("changes", JSON, nullable=False),
+        sa.Column("generation", BIG, nullable=False),
         sa.Column("left_out", BIG, nullable=False),
         sa.Column("checksum", sa.Text, nullable=False),
     )
@@ -199,6 +200,20 @@ def _tables() -> None:
         sa.Column("revoked_at", TIME),
     )
     op.execute("CREATE UNIQUE INDEX token_of_name ON token (name) WHERE revoked_at IS NULL")
+    op.create_table(
+        "keyed_request",
+        sa.Column("client", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("fingerprint", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("begun_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=False),
+        sa.Column("job", sa.Text),
+        sa.Column("status", sa.Integer),
+        sa.Column("headers", sa.Text),
+        sa.Column("body", sa.Text),
+    )
+    op.create_index("keyed_request_by_end", "keyed_request", ["expires_at"])
 
 
 IS_ARCHIVED = """

@@ -10,11 +10,14 @@ from sanic import HTTPResponse
 
 from server.jobs.errors import (
     ChangeUnderWay,
+    ConditionFailed,
     JobError,
+    KeyReused,
     NoSuchJob,
     NotAllowed,
     NotAuthenticated,
     Place,
+    StillAnswering,
     TooManyJobs,
     WrongMachine,
 )
@@ -27,9 +30,14 @@ _STATUS: dict[type[JobError], int] = {
     NoSuchJob: 404,
     WrongMachine: 421,
     ChangeUnderWay: 409,
+    StillAnswering: 409,
+    ConditionFailed: 412,
+    KeyReused: 422,
     TooManyJobs: 429,
 }
 """The others are 400 (spec 8.3)."""
+
+ANSWER_SOON_SECONDS = 1
 
 SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
@@ -75,6 +83,8 @@ def job_error_answer(error: JobError) -> HTTPResponse:
     headers = {}
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = f'Bearer realm="modelbox-server"{error.challenge}'
+    if isinstance(error, StillAnswering):
+        headers["Retry-After"] = str(ANSWER_SOON_SECONDS)
     return error_answer(_STATUS.get(type(error), 400), error.code, str(error), headers, error.place)
 
 

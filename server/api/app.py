@@ -19,6 +19,7 @@ from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
 from server.api.log_places import LogPlaces
 from server.api.log_stream import READERS, Pacer
+from server.api.once import OnceOnly
 from server.api.request_counts import CountingApp, RequestCounts
 from server.api.scrape import Scrape
 from server.api.view import JobsView
@@ -74,6 +75,11 @@ class Errors(ErrorHandler):
         return error_answer(500, InternalError.code, InternalError.text)
 
 
+def longest_request(config: Config) -> float:
+    """Seconds after which Sanic ends one, streams excepted."""
+    return HANDLER_MARGIN_SECONDS + _longest_wait(config)
+
+
 def _longest_wait(config: Config) -> float:
     jobs = config.jobs
     # an examination may wait for its turn as long as it may take
@@ -89,6 +95,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     view: JobsView
     index: JobIndex
     commands: JobCommands
+    once_only: OnceOnly
     history: History
     feed: Feed
     log_places: LogPlaces
@@ -107,7 +114,7 @@ def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
             "ACCESS_LOG": False,
             "REQUEST_MAX_SIZE": config.server.max_body_bytes,
             "REQUEST_TIMEOUT": REQUEST_SECONDS,
-            "RESPONSE_TIMEOUT": HANDLER_MARGIN_SECONDS + _longest_wait(config),
+            "RESPONSE_TIMEOUT": longest_request(config),
             "KEEP_ALIVE_TIMEOUT": KEEP_ALIVE_SECONDS,
         }
     )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from server.config import JobsSection
 from server.failpoints import Failpoint, hit
-from server.jobs.commands import ChangeJob, Command, Context, CreateJob, DeleteJob, decide_for
+from server.jobs.commands import ChangeJob, Command, Context, CreateJob, DeleteJob, decide_in
 from server.jobs.errors import NoSuchJob
 from server.jobs.ids import JobId
 from server.jobs.state import Job
@@ -54,7 +54,8 @@ class JobCommands:
         if not self._follower.is_current():
             await self._follower.catch_up()
         jobs = self._follower.jobs
-        decide_for(context.scope, jobs.get(command.job_id), replace(command, max_jobs=self._limits.max), len(jobs))
+        job, limited = jobs.get(command.job_id), replace(command, max_jobs=self._limits.max)
+        decide_in(context, self._follower.fence, job, limited, len(jobs))
 
     async def change(self, command: ChangeJob, context: Context, *, wait: bool) -> Changed:
         """What came of it, or the job on its way there when `wait` is off or the time is up.
@@ -64,7 +65,7 @@ class JobCommands:
         appended = await self._submit(command, context)
         job = appended.job
         assert job is not None
-        if not appended.events or not _waits_for_engine(job):
+        if not (appended.events or appended.resumed) or not _waits_for_engine(job):
             return Changed(job)
         if not wait:
             return Changed(job, is_over=False)
@@ -99,7 +100,10 @@ class JobCommands:
         finally:
             self._tally_of(command).note(perf_counter() - began)
         hit(Failpoint.API_SUBMITTED)
-        self._follower.note(appended)
+        if appended.resumed:  # the job is one of then
+            await self._follower.catch_up()
+        else:
+            self._follower.note(appended)
         return appended
 
     def _tally_of(self, command: Command) -> Tally:

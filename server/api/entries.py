@@ -19,6 +19,7 @@ def entry_of(recorded: Recorded) -> Entry:
         version=recorded.version if of_job else None,
         actor=recorded.actor,
         request_id=recorded.request_id,
+        idempotency_key=recorded.idempotency_key,
         epoch=recorded.epoch,
         what=event.data if isinstance(event, UnknownEvent) else msgspec.Raw(encode_event(event).encode()),
         why=sentence_of(recorded),

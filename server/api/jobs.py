@@ -9,6 +9,7 @@ from server.api.changes import change
 from server.api.create_request import parse_create
 from server.api.endpoint import VALIDATE, Handler
 from server.api.endpoints import AboutJob
+from server.api.once import carefully
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
 from server.api.visitor import context_of, visitor_of
 from server.failpoints import Failpoint, hit
@@ -24,10 +25,10 @@ def blueprint() -> Blueprint:
     bp = Blueprint("jobs")
     for uri in (BASE, f"{BASE}/<rest:path>"):
         kind = "base" if uri == BASE else "below"
-        bp.add_route(create, uri, methods=["PUT", "POST"], name=f"create_{kind}")
+        bp.add_route(carefully(create), uri, methods=["PUT", "POST"], name=f"create_{kind}")
         bp.add_route(read, uri, methods=["GET", "HEAD"], name=f"read_{kind}")
-        bp.add_route(patch, uri, methods=["PATCH"], name=f"change_{kind}")
-        bp.add_route(delete, uri, methods=["DELETE"], name=f"delete_{kind}")
+        bp.add_route(carefully(patch), uri, methods=["PATCH"], name=f"change_{kind}")
+        bp.add_route(carefully(delete), uri, methods=["DELETE"], name=f"delete_{kind}")
     return bp
 
 
@@ -49,7 +50,7 @@ async def create(request: Request, rest: str = "") -> HTTPResponse:
     wait = not _wants_async(request)
     job = await request.app.ctx.commands.create(command, context_of(request), wait=wait)
     hit(Failpoint.API_BEFORE_ANSWER)
-    headers = {"Location": f"{BASE}/{job.job_id}"}
+    headers = {"Location": f"{BASE}/{job.job_id}"} | request.app.ctx.view.headers_of(job)
     if not wait:
         return answer(202, job_body(job), headers | {"Preference-Applied": "respond-async"})
     if job.outcome is Outcome.FAILED:
@@ -67,10 +68,10 @@ async def read(request: Request, rest: str = "") -> HTTPResponse | None:
         return await about_job(request, segments[0])
     if len(segments) > 1:
         raise InvalidCommand(f"GET {request.path} is no job and no list; use {BASE}/ID or {BASE}/list/all")
-    body = await view.status(JobId(segments[0]))
-    if body is None:
+    status = await view.status(JobId(segments[0]))
+    if status is None:
         raise NoSuchJob
-    return answer(200, body)
+    return answer(200, *status)
 
 
 async def patch(request: Request, rest: str = "") -> HTTPResponse:

@@ -14,7 +14,7 @@ import uvloop
 from sanic import Sanic
 from sanic.server.async_server import AsyncioServer
 
-from server.api.app import Services, build_app
+from server.api.app import Services, build_app, longest_request
 from server.api.commands import JobCommands
 from server.api.endpoints import ENDPOINTS
 from server.api.feed import Feed
@@ -24,6 +24,7 @@ from server.api.job_index import JobIndex
 from server.api.listener import BACKLOG
 from server.api.log_places import LogPlaces
 from server.api.needs import all_needs
+from server.api.once import OnceOnly
 from server.api.request_counts import RequestCounts
 from server.api.scrape import Scrape, Sources
 from server.api.tls import Tls, tls_of
@@ -127,6 +128,7 @@ async def serve(
     follower.subscribe(feed.wake)
     commands = JobCommands(store, follower, config.jobs)
     requests = RequestCounts(endpoint.word for endpoint in ENDPOINTS)
+    once_only = OnceOnly(store, config.jobs.keys_kept, longest_request(config))
     streams: set[object] = set()
     examiner = Examiner(config.state_dir, config.jobs.examine_wait)
     sources = Sources(
@@ -150,6 +152,7 @@ async def serve(
         view=JobsView(follower),
         index=JobIndex(follower),
         commands=commands,
+        once_only=once_only,
         history=history,
         feed=feed,
         log_places=LogPlaces(config.state_dir, follower, history),
@@ -175,6 +178,7 @@ async def serve(
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     feed.close()
     await _stop_server(server)
+    await once_only.close()
     await examiner.close()
     for task in tasks:
         task.cancel()

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from server.api.described_care import add_care
 from server.api.endpoint import Endpoint, JobPath
 from server.api.modelbox import DESCRIBED, Described
 from server.api.rights import IN_DESCRIPTION, Need, Right
@@ -21,7 +22,7 @@ Every answer of 400 and above has `error_code` and `error_msg`; `detail` names t
 the line, where these are known. A query parameter that is unknown, malformed or given twice is a 400, except at
 ModelBox's own endpoints, which ignore queries as it does, but for `dry_run`. HEAD is answered wherever GET is.
 Times are UTC, in RFC 3339. While the database cannot be used, whatever needs it answers 503 with `Retry-After`.
-Who may do what: docs/access.md.
+Who may do what: docs/access.md. Changing what one has seen, and once: docs/care.md.
 """
 ERRORS = {
     400: "A parameter is unknown or malformed; `detail.field` names it.",
@@ -57,7 +58,9 @@ def description(endpoints: Sequence[Endpoint], version: str, *, needs_token: boo
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _endpoint(endpoint, schemas)
     uses: list[Described | Endpoint] = [*DESCRIBED, *endpoints]
     for one in uses:
-        _add_access(paths[one.path][one.method.lower()], one.need, needs_token)
+        operation = paths[one.path][one.method.lower()]
+        _add_access(operation, one.need, needs_token)
+        add_care(operation, one.method, one.path, _errors)
     return {
         "openapi": "3.1.0",
         "info": {"title": "modelbox-server", "version": version, "description": ABOUT},

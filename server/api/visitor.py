@@ -5,6 +5,8 @@ from sanic import Request
 
 from server.jobs.access import EVERYTHING, Labels, Role, Token
 from server.jobs.commands import Context
+from server.jobs.condition import NO_CONDITION
+from server.jobs.once import Once
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,4 +43,12 @@ def visitor_of(request: Request) -> Visitor:
 def context_of(request: Request) -> Context:
     """For the commands that the request gives."""
     visitor = visitor_of(request)
-    return Context(actor=visitor.actor, request_id=str(request.id), scope=visitor.scope)
+    once: Once | None = getattr(request.ctx, "once", None)
+    return Context(
+        actor=visitor.actor,
+        request_id=str(request.id),
+        idempotency_key=None if once is None else once.key,
+        scope=visitor.scope,
+        condition=getattr(request.ctx, "condition", NO_CONDITION),
+        once=once,
+    )

@@ -1,9 +1,10 @@
 """Requests as values: what is asked, and what the answer means. The clients differ only in how they send them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -23,12 +24,15 @@ Graph = str | Mapping[str, Any]
 
 API = "/v1/modelbox"
 RESPOND_ASYNC = {"Prefer": "respond-async"}
+KEY = "Idempotency-Key"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[T]):
-    """`is_idempotent`: sent twice it does what it does once. `read` takes an answer below 400, or of a status in
-    `also_good`. `gone_is`: what a 404 means when an earlier try may have been carried out."""
+    """`mutates`: it changes something, and is sent with a key, so that the server carries it out once however
+    often it arrives. `is_idempotent`: sent twice it does what it does once, with its key or by its nature. `read`
+    takes an answer below 400, or of a status in `also_good`. `gone_is`: what a 404 means when an earlier try may
+    have been carried out."""
 
     method: str
     path: str
@@ -36,10 +40,17 @@ class Call(Generic[T]):
     params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
+    mutates: bool = False
     is_idempotent: bool = True
     also_good: tuple[int, ...] = ()
     extra_seconds: float = 0.0
     gone_is: T | None = None
+
+    def with_key(self) -> Self:
+        """The call with a key of its own, if it needs one: the same at each of its tries."""
+        if not self.mutates or KEY in self.headers:
+            return self
+        return replace(self, headers={**self.headers, KEY: str(uuid4())})
 
     def result(self, response: httpx.Response, *, tried_before: bool) -> T:
         """Raises: ApiError, BadAnswer."""
@@ -69,7 +80,7 @@ def create(
         read=_nothing,
         headers={} if wait else RESPOND_ASYNC,
         content=msgspec.json.encode(body),
-        is_idempotent=False,
+        mutates=True,
     )
 
 
@@ -115,13 +126,18 @@ def job_page(
     return Call(method="GET", path=f"{API}/jobs", read=_as(JobPage), params=_given(params))
 
 
-def delete(job_id: str, *, wait: bool = True) -> Call[bool]:
+def etag(job_id: str) -> Call[str]:
+    return Call(method="GET", path=_job(job_id), read=_etag)
+
+
+def delete(job_id: str, *, wait: bool = True, if_match: str | None = None) -> Call[bool]:
     """True when the job is gone, False when that is under way."""
     return Call(
         method="DELETE",
         path=_job(job_id),
         read=lambda response: response.status_code == 204,
-        headers={} if wait else RESPOND_ASYNC,
+        headers=_asking(wait, if_match),
+        mutates=True,
         gone_is=True,
     )
 
@@ -177,6 +193,18 @@ def log_path(job_id: str) -> str:
 
 def _job(job_id: str) -> str:
     return f"{API}/job/{quote(job_id, safe='')}"
+
+
+def _asking(wait: bool, if_match: str | None) -> dict[str, str]:
+    """The headers of what changes a job."""
+    return ({} if wait else RESPOND_ASYNC) | ({} if if_match is None else {"If-Match": if_match})
+
+
+def _etag(response: httpx.Response) -> str:
+    tag = response.headers.get("etag")
+    if tag is None:
+        raise bad_answer(response)
+    return str(tag)
 
 
 def _given(params: Mapping[str, str]) -> dict[str, str]:

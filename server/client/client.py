@@ -64,6 +64,7 @@ class Client:
 
     def send(self, call: Call[T]) -> T:
         """What the call gives; those of `server.client.calls` have a method each below."""
+        call = call.with_key()
         tries = 0
         while True:
             tries += 1
@@ -136,9 +137,15 @@ class Client:
             if cursor is None:
                 return
 
-    def delete(self, job_id: str, *, wait: bool = True) -> bool:
-        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob."""
-        return self.send(calls.delete(job_id, wait=wait))
+    def etag(self, job_id: str) -> str:
+        """The tag of the job as it is, for `if_match`: changed by what is done to the job, not by what its engine
+        does. Raises: NoSuchJob."""
+        return self.send(calls.etag(job_id))
+
+    def delete(self, job_id: str, *, wait: bool = True, if_match: str | None = None) -> bool:
+        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob; ConditionFailed, when it has another
+        tag than `if_match`."""
+        return self.send(calls.delete(job_id, wait=wait, if_match=if_match))
 
     def history(self, job_id: str, *, newest_first: bool = False) -> Iterator[Entry]:
         """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""

@@ -42,7 +42,7 @@ def create_job(
     return client.status(flow.job_id).job_status
 
 
-def delete(client: "Client", job_ids: Sequence[str], *, wait: bool) -> int:
+def delete(client: "Client", job_ids: Sequence[str], *, wait: bool, if_match: str | None = None) -> int:
     """Goes on with the others when one cannot be deleted; the exit code is the first failure's."""
     from server.client import ApiError
 
@@ -50,7 +50,10 @@ def delete(client: "Client", job_ids: Sequence[str], *, wait: bool) -> int:
     for job_id in job_ids:
         try:
             with under_way(f"deleting {job_id}"):
-                gone = delete_job(client, job_id) if wait else client.delete(job_id, wait=False)
+                if wait:
+                    gone = delete_job(client, job_id, if_match=if_match)
+                else:
+                    gone = client.delete(job_id, wait=False, if_match=if_match)
         except ApiError as error:
             complain(f"{job_id}: {told(error)}")
             code = code or exit_of(error)
@@ -61,11 +64,11 @@ def delete(client: "Client", job_ids: Sequence[str], *, wait: bool) -> int:
     return code
 
 
-def delete_job(client: "Client", job_id: str) -> bool:
+def delete_job(client: "Client", job_id: str, *, if_match: str | None = None) -> bool:
     """Whether it is gone. Raises: ClientError."""
     from server.client import NoSuchJob
 
-    gone = client.delete(job_id)
+    gone = client.delete(job_id, if_match=if_match)
     deadline = time.monotonic() + GONE_SECONDS
     while not gone and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)

@@ -64,12 +64,13 @@ def cells_of(rows: "Sequence[JobRow]", columns: Sequence[Column]) -> list[list[C
 
 
 def show_job(client: "Client", job_id: str, form: Form) -> int:
+    etag = client.etag(job_id)  # before the rest: if that is newer, nothing can be done to it with this
     row = row_of(client, job_id)
     if not form.is_for_people:
-        print_value(row, form)
+        print_value({**msgspec.to_builtins(row), "etag": etag}, form)
         return 0
     colours = has_colours()
-    described = _described(row)
+    described = [*_described(row), ("etag", etag)]
     width = max(len(name) for name, _ in described) + 2
     for name, value in described:
         colour = status_cell(value).colour if colours and name == "job_status" else None

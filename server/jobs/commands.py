@@ -6,9 +6,11 @@ from server.jobs import events as e
 from server.jobs.access import EVERYTHING, Labels, covers, scope_text
 from server.jobs.change import ChangeJob as ChangeJob
 from server.jobs.change import decide_change
+from server.jobs.condition import NO_CONDITION, Condition, check_condition
 from server.jobs.errors import JobExists, NoSuchJob, NotAllowed, Place, TooManyJobs
 from server.jobs.graph import Graph as Graph
-from server.jobs.ids import JobId
+from server.jobs.ids import Epoch, JobId
+from server.jobs.once import Once
 from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.state import Job
 from server.jobs.versions import is_change_news
@@ -42,12 +44,28 @@ Command = CreateJob | ChangeJob | DeleteJob | Observe
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and in which request. Jobs without the labels in `scope` do not exist for them."""
+    """Who asks, and in which request. Jobs without the labels in `scope` do not exist for them. With `once`, what
+    was carried out for it already is not carried out again."""
 
     actor: str
     request_id: str = ""
     idempotency_key: str | None = None
     scope: Labels = EVERYTHING
+    condition: Condition = NO_CONDITION
+    once: Once | None = None
+
+
+def decide_in(
+    context: Context, fence: Epoch, job: Job | None, command: Command, live_jobs: int = 0
+) -> tuple[e.Event, ...]:
+    """As `decide_for`, if the context's condition holds. `fence`: that of the log.
+
+    Raises: as `decide_for`; ConditionFailed.
+    """
+    is_there = job is not None and covers(context.scope, job.options.labels)
+    if context.condition is not NO_CONDITION and (is_there or isinstance(command, CreateJob)):
+        check_condition(job, context.condition, fence)
+    return decide_for(context.scope, job, command, live_jobs)
 
 
 def decide_for(scope: Labels, job: Job | None, command: Command, live_jobs: int = 0) -> tuple[e.Event, ...]:

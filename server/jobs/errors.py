@@ -13,7 +13,10 @@ JobError
 ├── TooManyJobs          MODELBOX_009, which is ours, as are those that follow
 ├── NotAuthenticated     MODELBOX_010
 ├── NotAllowed           MODELBOX_011
-└── ChangeUnderWay       MODELBOX_012
+├── ChangeUnderWay       MODELBOX_012
+├── KeyReused            MODELBOX_013
+├── StillAnswering       MODELBOX_014
+└── ConditionFailed      MODELBOX_015
 """
 
 from typing import ClassVar
@@ -116,3 +119,18 @@ class NotAllowed(JobError):
 class ChangeUnderWay(JobError):
     code = "MODELBOX_012"
     text = "request refused, the job is being changed"
+
+
+class KeyReused(JobError):
+    code = "MODELBOX_013"
+    text = "request invalid, the Idempotency-Key was used for another request"
+
+
+class StillAnswering(JobError):
+    code = "MODELBOX_014"
+    text = "request refused, the first one with this Idempotency-Key is not answered yet"
+
+
+class ConditionFailed(JobError):
+    code = "MODELBOX_015"
+    text = "request refused, its condition does not hold"

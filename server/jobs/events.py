@@ -298,6 +298,10 @@ class DeleteRequested(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "delete-requested"
 
 
+COMMANDS_OF_CLIENTS = (ChangeRequested, DeleteRequested)
+"""What clients, or files, had done to a job after it was created; the rest is what became of it."""
+
+
 class JobDeleted(Event, frozen=True, kw_only=True):
     """Its engine is gone and so is the job. The last event of an incarnation."""
 

@@ -45,6 +45,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stalls: int = 0  # of this attempt
     revision: int = 1  # which version of graph and options this is
     changes: Changes = NO_CHANGES
+    generation: int = 1  # how many commands of clients this incarnation has had, its creation included
     left_out: int = 0  # changes since `position` that are not in the log; see crash_loop
 
     @property
@@ -75,6 +76,7 @@ def fold(job: Job | None, recorded: e.Recorded) -> Job | None:
         position=recorded.position,
         left_out=0,
         changed_at=recorded.recorded_at,
+        generation=job.generation + isinstance(event, e.COMMANDS_OF_CLIENTS),
     )
     if isinstance(event, e.ChangeEvent):
         return fold_change(seen, event, recorded.recorded_at)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from server.failpoints import Failpoint, hit
 from server.jobs.ids import JobId
 from server.jobs.state import Job
-from server.store import patience, queries
+from server.store import keyed, patience, queries
 from server.store.batch import Appended, Batch, Submission
 from server.store.database import Database, Rows
 from server.store.errors import CannotStore, CommitUnknown, StoreError, StoreUnavailable
@@ -72,7 +72,7 @@ class Writer:
         return self._queue.qsize()
 
     async def submit(self, submission: Submission) -> tuple[Appended, ...]:
-        """Raises: JobError, StaleEpoch, VersionConflict, CannotStore, StoreUnavailable.
+        """Raises: JobError, AlreadyAnswered, StaleEpoch, VersionConflict, CannotStore, StoreUnavailable.
 
         Cancelling the wait does not take the submission back.
         """
@@ -199,6 +199,9 @@ class Writer:
         changed = bool(batch.events or batch.looped)
         if changed:
             self._database.write(connection, rows_of(batch))
+        if batch.keyed.changed:
+            changed = True
+            keyed.write(connection, batch.keyed.changed, batch.now)
         self._under_way = outcomes, batch.head if batch.events else EMPTY
         return (outcomes, batch.head), changed
 
@@ -208,8 +211,8 @@ class Writer:
         incarnations: dict[JobId, int] = {}
         parameters = {"ids": self._database.ids_value(ids), "known": self._seen.position}
         rows = connection.execute(self._look_up, parameters).all()
-        head, known = head_of(rows[0][:COLUMNS_OF_HEAD]), rows[0][COLUMNS_OF_HEAD]
-        self._watermark.compare(self._seen, head, known)
+        head, checksum = head_of(rows[0][:COLUMNS_OF_HEAD]), rows[0][COLUMNS_OF_HEAD]
+        self._watermark.compare(self._seen, head, checksum)
         for row in rows:
             job_id, in_log, in_archive = row[COLUMNS_OF_HEAD + 1 : COLUMNS_OF_HEAD + 4]
             if job_id is not None:
@@ -219,7 +222,9 @@ class Writer:
         looping = [job.job_id for job in jobs.values() if job is not None and job.left_out]
         beside = queries.left_out(connection, looping) if looping else {}
         loops = {job_id: one.events for job_id, one in beside.items()}
-        return Batch(head, jobs, incarnations, datetime.now(UTC), loops)
+        names = {one.once.name for one in submissions if one.once is not None}
+        known = keyed.find(connection, names) if names else {}
+        return Batch(head, jobs, incarnations, datetime.now(UTC), loops, known)
 
 
 def _look_up(database: Database) -> sa.Select[tuple[Any, ...]]:

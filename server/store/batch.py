@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from server.jobs.commands import ChangeJob, Command, Context, CreateJob, Graph, decide_for
+from server.jobs.commands import ChangeJob, Command, Context, CreateJob, Graph, decide_in
 from server.jobs.crash_loop import is_left_out, leave_out
 from server.jobs.events import (
     BackupRestored,
@@ -19,10 +19,12 @@ from server.jobs.events import (
     encode_event,
 )
 from server.jobs.ids import Digest, Epoch, JobId, Position
+from server.jobs.once import Begun, KeptAnswer, Name, Once
 from server.jobs.state import Job, fold
 from server.store.checksums import event_checksum
 from server.store.errors import StaleEpoch, VersionConflict
 from server.store.head import Head
+from server.store.keyed import KeyedRequests, job_in
 from server.store.rows import Values, clean_context, clean_event, event_values
 from server.store.tables import time_text
 
@@ -30,22 +32,25 @@ replace = msgspec.structs.replace
 
 NO_EPOCH = Epoch(0)
 NO_LOOPS: Mapping[JobId, tuple[Recorded, ...]] = MappingProxyType({})
+NO_KEYED: Mapping[Name, Begun] = MappingProxyType({})
 
 
 class Appended(msgspec.Struct, frozen=True):
     """What came of a command. `job` is the job after it, None when it is gone; `head` the log's end at that
     moment. `events` are those that went into the log: what was left out of it before comes first. Without any, and
-    without `left_out`, the command changed nothing."""
+    without `left_out`, the command changed nothing; or, when `resumed`, it was carried out before, and this is the
+    job as it was then."""
 
     events: tuple[Recorded, ...]
     job: Job | None
     head: Position
     left_out: bool = False
+    resumed: bool = False
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """Commands that take effect together or not at all; or, in their place, an event of no job: one that begins an
-    epoch, higher than `known_epoch`, or a `remark`."""
+    epoch, higher than `known_epoch`, or a `remark`; or the `answer` to be kept of the request `context.once`."""
 
     commands: Sequence[Command] = ()
     context: Context
@@ -54,9 +59,14 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     beginning: LeaderElected | BackupRestored | LossAccepted | None = None
     known_epoch: Epoch = NO_EPOCH
     remark: EventsArchived | None = None
+    answer: KeptAnswer | None = None
 
     def job_ids(self) -> set[JobId]:
         return {command.job_id for command in self.commands}
+
+    @property
+    def once(self) -> Once | None:
+        return self.context.once
 
 
 class Batch:
@@ -69,8 +79,9 @@ class Batch:
         incarnations: dict[JobId, int],
         now: datetime,
         loops: Mapping[JobId, tuple[Recorded, ...]] = NO_LOOPS,
+        keyed: Mapping[Name, Begun] = NO_KEYED,
     ) -> None:
-        """`loops`: what is left out of the log now."""
+        """`loops`: what is left out of the log now; `keyed`: what is remembered of the submissions' requests."""
         self.head = head
         self.events: list[Values] = []
         self.touched: set[JobId] = set()
@@ -81,12 +92,27 @@ class Batch:
         self._last_text = now, time_text(now)
         self.loops = dict(loops)
         self.looped: set[JobId] = set()
+        self.keyed = KeyedRequests(keyed, now)
 
     def apply(self, submission: Submission) -> tuple[Appended, ...]:
         """What each command of the submission does. When this raises, the submission has done nothing.
 
-        Raises: JobError, StaleEpoch, VersionConflict.
+        Raises: JobError, AlreadyAnswered, StaleEpoch, VersionConflict.
         """
+        once = submission.once
+        if once is None:
+            return self._carry_out(submission)
+        if submission.answer is not None:
+            self.keyed.keep(once, submission.answer)
+            return ()
+        begun = self.keyed.resumed(once)
+        if begun is not None:
+            return (Appended((), job_in(begun), self.head.position, resumed=True),)
+        appended = self._carry_out(submission)
+        self.keyed.begin(once, appended[-1].job)
+        return appended
+
+    def _carry_out(self, submission: Submission) -> tuple[Appended, ...]:
         if submission.epoch is not None and submission.epoch != self.head.epoch:
             raise StaleEpoch(
                 f"epoch {submission.epoch} leads no more, epoch {self.head.epoch} does; this runner must give up"
@@ -174,7 +200,8 @@ class _Draft:
             )
         events: list[Recorded] = []
         left_out_before = self.left_out
-        for event in decide_for(self._context.scope, job, command, self._batch.live_jobs_with(self.jobs)):
+        live_jobs = self._batch.live_jobs_with(self.jobs)
+        for event in decide_in(self._context, self.fence, job, command, live_jobs):
             if job is not None and is_left_out(job, self._loop_of(job_id), event):
                 job = self._leave_out(job, event)
                 continue

@@ -69,11 +69,11 @@ def _clean(value: Any) -> Any:
 
 def clean_context(context: Context) -> Context:
     key = context.idempotency_key
-    return Context(
+    return msgspec.structs.replace(
+        context,
         actor=clean_text(context.actor),
         request_id=clean_text(context.request_id),
         idempotency_key=None if key is None else clean_text(key),
-        scope=context.scope,
     )
 
 
@@ -197,6 +197,7 @@ def job_values(job: Job) -> Values:
         "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
         "revision": job.revision,
         "changes": "{}" if job.changes == NO_CHANGES else msgspec.json.encode(job.changes).decode(),
+        "generation": job.generation,
         "left_out": job.left_out,
         "checksum": job_checksum(job),
     }
@@ -221,7 +222,8 @@ def _job_of(row: Sequence[Any]) -> Job:
     job_id, incarnation, version, position, graph_digest, origin, file_digest, created_at, changed_at = row[:9]
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
     retry_at, ready_at, ever_ready, last_exit, stalled, stalls = row[19:25]
-    pid, start_time, boot_id, host, run_dir, options, endpoints, revision, changes, left_out, _checksum = row[25:]
+    pid, start_time, boot_id, host, run_dir, options, endpoints, revision, changes = row[25:34]
+    generation, left_out, _checksum = row[34:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -252,6 +254,7 @@ def _job_of(row: Sequence[Any]) -> Job:
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),
         revision=revision,
         changes=NO_CHANGES if changes == "{}" else msgspec.json.decode(changes, type=Changes),
+        generation=generation,
         left_out=left_out,
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from server.jobs.commands import Command, Context, Graph
 from server.jobs.errors import InvalidJobId
 from server.jobs.events import LeaderElected, LossAccepted, Recorded
 from server.jobs.ids import Digest, Epoch, JobId, Position
-from server.store import boot_check, queries, schema, verify
+from server.jobs.once import Begun, KeptAnswer, Once
+from server.store import boot_check, keyed, queries, schema, verify
 from server.store.append import Writer
 from server.store.archiving.check import check_archives
 from server.store.audit import Difference
@@ -85,7 +87,7 @@ class Store:
         disk. With `epoch`, only while that leader leads; with `expected_version` (0: no such job), only if the
         job is at it.
 
-        Raises: JobError, StaleEpoch, VersionConflict, CannotStore.
+        Raises: JobError, StaleEpoch, VersionConflict, CannotStore; AlreadyAnswered, with `context.once`.
         """
         submission = Submission(
             commands=(command,), context=context, epoch=epoch, expected_version=expected_version
@@ -100,6 +102,16 @@ class Store:
         if not commands:
             return ()
         return await self._submit(Submission(commands=tuple(commands), context=context, epoch=epoch))
+
+    async def find_keyed(self, once: Once) -> Begun | None:
+        """What is remembered of that request, whoever sent it before; None when it has expired, too."""
+        found = await self._reader.ask(lambda connection: keyed.find(connection, [once.name]))
+        begun = found.get(once.name)
+        return begun if begun is not None and begun.expires_at > datetime.now(UTC) else None
+
+    async def keep_answer(self, context: Context, answer: KeptAnswer) -> None:
+        """Keeps the answer that is about to be given to the request in `context.once`. Raises: CannotStore."""
+        await self._submit(Submission(context=context, answer=answer))
 
     async def elect(self, context: Context, host: str, pid: int) -> Epoch:
         """Begins the next epoch; from now on, whatever carries an older one is refused."""

@@ -158,6 +158,7 @@ JOB = sa.Table(
     sa.Column("endpoints", JsonText, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("changes", JsonText, nullable=False),
+    sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("left_out", sa.BigInteger, nullable=False),
     sa.Column("checksum", sa.Text, nullable=False),
     sa.Index("job_by_position", "position"),
@@ -213,3 +214,21 @@ TOKEN = sa.Table(
     ),
 )
 """Who may use the API, see jobs/access. Rows of revoked tokens stay, as the history names them."""
+
+KEYED_REQUEST = sa.Table(
+    "keyed_request",
+    METADATA,
+    sa.Column("client", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("begun_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("job", sa.Text),
+    sa.Column("status", sa.Integer),
+    sa.Column("headers", sa.Text),
+    sa.Column("body", sa.Text),
+    sa.Index("keyed_request_by_end", "expires_at"),
+)
+"""Requests with an Idempotency-Key that took effect or were answered, see jobs/once. `job`: as the command left
+it, in JSON. `status`, `headers` (JSON) and `body` are the answer, once there is one."""

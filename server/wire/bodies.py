@@ -16,7 +16,7 @@ from server.wire.validation import Problem
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """Every answer of 400 and above."""
 
-    error_code: Annotated[str, Meta(description="MODELBOX_001 to MODELBOX_009")]
+    error_code: Annotated[str, Meta(description="MODELBOX_001 to MODELBOX_015")]
     error_msg: str
     detail: Annotated[Place | UnsetType, Meta(description="where, if that is known")] = UNSET
     problems: Annotated[

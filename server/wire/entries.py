@@ -31,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     version: Annotated[int | None, Meta(description="counts the events of an incarnation, from 1")]
     actor: Annotated[str, Meta(description="who asked for it or saw it")]
     request_id: Annotated[str, Meta(description="of the request that asked for it; empty when none did")]
+    idempotency_key: Annotated[str | None, Meta(description="of that request; null when it had none")] = None
     epoch: Annotated[int | None, Meta(description="of the leader that recorded it; null when none did")]
     what: Annotated[msgspec.Raw, Meta(description="the event's own fields", extra_json_schema=_WHAT)]
     why: Annotated[str, Meta(description="a sentence for people")]

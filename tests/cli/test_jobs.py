@@ -41,6 +41,17 @@ def test_the_life_of_a_job(server: Installation, shell: Shell) -> None:
     assert told[-1] == "deleted"
 
 
+def test_a_job_is_deleted_only_as_it_was_seen(shell: Shell) -> None:
+    shell.run("job", "create", "-", "--no-wait", text=body_of("seen", bad_flow()))
+    tag = json.loads(shell.run("job", "show", "seen", "-o", "json").stdout)["etag"]
+    assert f"{tag}\n" in shell.run("job", "show", "seen").stdout
+    stale = shell.run("job", "delete", "seen", "--if-match", '"7-7"')
+    assert (stale.returncode, stale.stdout) == (3, "")
+    assert "somebody has changed it" in stale.stderr
+    assert shell.run("job", "delete", "seen", "other", "--if-match", tag).returncode == 2
+    assert shell.run("job", "delete", "seen", "--if-match", tag).stdout == "seen deleted\n"
+
+
 def test_forms_for_programs(shell: Shell) -> None:
     shell.run("job", "create", "-", "--no-wait", text=body_of("forms", bad_flow()))
     [row] = json.loads(shell.run("job", "list", "--text", "forms", "-o", "json").stdout)

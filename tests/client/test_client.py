@@ -13,6 +13,7 @@ from server.client import (
     AsyncClient,
     BadAnswer,
     Client,
+    ConditionFailed,
     InvalidGraph,
     JobExists,
     NoSuchJob,
@@ -189,11 +190,29 @@ def test_what_is_idempotent_is_tried_again() -> None:
         assert len(pretender.requests) == 3
 
 
-def test_a_create_is_sent_once() -> None:
-    with Pretender([None]) as pretender, Client(pretender.url, retries=QUICK) as client:
-        with pytest.raises(Unreachable, match="did not answer"):
-            client.create("aa", bad_flow())
-        assert len(pretender.requests) == 1
+def keys_in(pretender: Pretender) -> list[str]:
+    lines = [line for request in pretender.requests for line in request.splitlines()]
+    return [line.partition(": ")[2] for line in lines if line.lower().startswith("idempotency-key:")]
+
+
+def test_a_create_whose_answer_was_lost_is_sent_again_with_its_key() -> None:
+    working = answer(409, b'{"error_code":"MODELBOX_014","error_msg":"wait"}', {"Retry-After": "0"})
+    with Pretender([None, working, answer(201, b"")]) as pretender, Client(pretender.url, retries=QUICK) as client:
+        client.create("aa", bad_flow())
+        assert len(pretender.requests) == 3
+        first, *others = keys_in(pretender)
+        assert others == [first, first]
+    with Pretender([answer(204, b"")] * 2) as pretender, Client(pretender.url, retries=QUICK) as client:
+        for _ in range(2):
+            client.delete("aa")
+        assert len({first, *keys_in(pretender)}) == 3
+
+
+def test_a_job_is_changed_only_as_it_was_seen(server: Installation, client: Client) -> None:
+    client.create("seen", bad_flow(), wait=False)
+    with pytest.raises(ConditionFailed):
+        client.delete("seen", if_match='"1-7"')
+    assert client.delete("seen", if_match=client.etag("seen"))
 
 
 def test_a_delete_whose_answer_was_lost_has_done_its_work() -> None:

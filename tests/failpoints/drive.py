@@ -52,7 +52,12 @@ class Drive:
     def create(self, job_id: str) -> None:
         self.notes.unsure.add(job_id)
         with contextlib.suppress(*NOT_HEARD):
-            answer = self._installation.create(job_id, echo_flow(self._installation.flow_port, f"/{job_id}"))
+            flow = echo_flow(self._installation.flow_port, f"/{job_id}")
+            answer = self._installation.http.put(
+                self._installation.base,
+                json={"job_id": job_id, "job_graph": flow},
+                headers={"Idempotency-Key": f"{job_id} at {time.monotonic_ns()}".replace(" ", "-")},
+            )
             assert answer.status_code in (201, 202, 400, 503), answer.text
             if answer.status_code in (201, 202):
                 self._know(job_id, self.notes.present)

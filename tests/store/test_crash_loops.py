@@ -290,5 +290,7 @@ def _assert_log_leads_to(batch: Batch, job: Job) -> None:
         folded = fold(folded, _recorded(event, row["version"], row["recorded_at"]))
     assert folded == batch.jobs[A]
     assert folded is not None
-    undeleted = msgspec.structs.replace(folded, desired=job.desired, changed_at=job.changed_at)
+    undeleted = msgspec.structs.replace(
+        folded, desired=job.desired, changed_at=job.changed_at, generation=job.generation
+    )
     assert _without_place(undeleted) == _without_place(job)
