@@ -183,9 +183,9 @@ def apply(
 ) -> int:
     """Make the server's jobs those of files. Shows the plan first, and asks.
 
-    A job whose graph or options changed is replaced: deleted and created again, since a running job cannot be
-    changed. It stands still in between. Jobs that no file has are left alone, except with --prune. The server
-    checks what is new before anything is changed.
+    A job whose graph or options changed is given them as its next version: it goes on with the old one until the
+    new one is ready. Jobs that no file has are left alone, except with --prune. The server checks what is new
+    before anything is changed.
     """
     from server.commands.apply import Manner
     from server.commands.apply import apply as run
@@ -322,6 +322,46 @@ def graph(where: Where, job_id: str, graph_format: str) -> int:
 
     end_with_reader()
     return with_client(where, lambda client: run(client, job_id, GraphFormat(graph_format)))
+
+
+@job.command()
+@_JOB
+@_output()
+@_server
+def versions(where: Where, job_id: str, form: Form) -> int:
+    """Show the versions of JOB: who asked for which, and what came of it."""
+    from server.commands.versions import versions as run
+
+    end_with_reader()
+    return with_client(where, lambda client: run(client, job_id, form))
+
+
+@job.command()
+@_JOB
+@click.option("--from", "before", type=click.IntRange(1), help="A version.  [default: the one before the other]")
+@click.option("--to", "after", type=click.IntRange(1), help="A version.  [default: the current one]")
+@_output(Form.TABLE, Form.JSON, Form.YAML)
+@_server
+def diff(where: Where, job_id: str, before: int | None, after: int | None, form: Form) -> int:
+    """Show how two versions of JOB differ: nodes, edges, options, text. By default what the last change did."""
+    from server.commands.versions import diff as run
+
+    end_with_reader()
+    return with_client(where, lambda client: run(client, job_id, before, after, form))
+
+
+@job.command()
+@_JOB
+@click.option("--to", type=click.IntRange(1), help="A version.  [default: the one that it had before this]")
+@_server
+def rollback(where: Where, job_id: str, to: int | None) -> int:
+    """Give JOB the graph and options of an earlier version, as its next one.
+
+    It goes on with what it has until that is ready. If it does not get ready, nothing has changed.
+    """
+    from server.commands.versions import rollback as run
+
+    return with_client(where, lambda client: run(client, job_id, to))
 
 
 @job.command()

@@ -14,6 +14,7 @@ from server.client.client import Client
 from server.client.errors import (
     ApiError,
     BadAnswer,
+    ChangeUnderWay,
     ClientError,
     ConditionFailed,
     InvalidGraph,
@@ -39,7 +40,11 @@ __all__ = [
     "ClientError",
     "ApiError",
     "BadAnswer",
+<<<<<<< mine
+    "ChangeUnderWay",
+=======
     "ConditionFailed",
+>>>>>>> theirs
     "InvalidGraph",
     "JobExists",
     "NoSuchJob",

@@ -22,6 +22,7 @@ from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
 from server.wire.logs import Level, LogEntry
 from server.wire.validation import Validation
+from server.wire.versions import JobVersion, VersionDiff
 
 T = TypeVar("T")
 
@@ -139,6 +140,48 @@ class AsyncClient:
             if cursor is None:
                 return
 
+<<<<<<< mine
+    async def change(
+        self,
+        job_id: str,
+        *,
+        graph: Graph | None = None,
+        graph_format: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        wait: bool = True,
+    ) -> JobBody:
+        """Gives a job another graph, or merges `options` into its options (None takes one away); returns when the
+        new version is up, or the server waits no longer: `change` of the answer is set then.
+
+        Raises: NoSuchJob, InvalidGraph (nothing has changed, if the job ran), ChangeUnderWay.
+        """
+        return await self.send(calls.change(job_id, graph, graph_format, options, wait=wait))
+
+    async def versions(self, job_id: str) -> AsyncIterator[JobVersion]:
+        """What the job has been and was to become, newest first. Raises: NoSuchJob."""
+        before = None
+        while True:
+            page = await self.send(calls.versions_page(job_id, before=before))
+            for version in page.versions:
+                yield version
+            before = page.next
+            if before is None:
+                return
+
+    async def diff(
+        self, job_id: str, *, from_version: int | None = None, to_version: int | None = None
+    ) -> VersionDiff:
+        """How two versions differ; what the last change did, if none is given. Raises: NoSuchJob."""
+        return await self.send(calls.diff(job_id, from_version=from_version, to_version=to_version))
+
+    async def rollback(self, job_id: str, *, to: int | None = None) -> JobBody:
+        """Back to what version `to`, or the one before this, had, as a new version. Raises: as `change`."""
+        return await self.send(calls.rollback(job_id, to=to))
+
+    async def delete(self, job_id: str, *, wait: bool = True) -> bool:
+        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob."""
+        return await self.send(calls.delete(job_id, wait=wait))
+=======
     async def etag(self, job_id: str) -> str:
         """The tag of the job as it is, for `if_match`: changed by what is done to the job, not by what its engine
         does. Raises: NoSuchJob."""
@@ -148,6 +191,7 @@ class AsyncClient:
         """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob; ConditionFailed, when it has another
         tag than `if_match`."""
         return await self.send(calls.delete(job_id, wait=wait, if_match=if_match))
+>>>>>>> theirs
 
     async def history(self, job_id: str, *, newest_first: bool = False) -> AsyncIterator[Entry]:
         """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""

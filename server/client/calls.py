@@ -17,6 +17,7 @@ from server.wire.graphs import GraphFormat
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage
 from server.wire.validation import Validation
+from server.wire.versions import VersionDiff, VersionsPage
 
 T = TypeVar("T")
 Graph = str | Mapping[str, Any]
@@ -126,11 +127,54 @@ def job_page(
     return Call(method="GET", path=f"{API}/jobs", read=_as(JobPage), params=_given(params))
 
 
+<<<<<<< mine
+def change(
+    job_id: str,
+    graph: Graph | None = None,
+    graph_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    wait: bool = True,
+) -> Call[JobBody]:
+    body = {"job_graph": graph, "job_graph_format": graph_format, "options": options}
+    return Call(
+        method="PATCH",
+        path=_job(job_id),
+        read=_as(JobBody),
+        headers={} if wait else RESPOND_ASYNC,
+        content=msgspec.json.encode({name: value for name, value in body.items() if value is not None}),
+    )
+
+
+def versions_page(job_id: str, *, before: int | None = None, limit: int = 1000) -> Call[VersionsPage]:
+    params = {"before": _text(before), "limit": str(limit)}
+    return Call(method="GET", path=f"{_job(job_id)}/versions", read=_as(VersionsPage), params=_given(params))
+
+
+def diff(job_id: str, *, from_version: int | None = None, to_version: int | None = None) -> Call[VersionDiff]:
+    params = {"from": _text(from_version), "to": _text(to_version)}
+    return Call(method="GET", path=f"{_job(job_id)}/diff", read=_as(VersionDiff), params=_given(params))
+
+
+def rollback(job_id: str, *, to: int | None = None) -> Call[JobBody]:
+    """Without `to`, twice is not once: the second goes forward again."""
+    return Call(
+        method="POST",
+        path=f"{_job(job_id)}/rollback",
+        read=_as(JobBody),
+        params=_given({"to": _text(to)}),
+        is_idempotent=to is not None,
+    )
+
+
+def delete(job_id: str, *, wait: bool = True) -> Call[bool]:
+=======
 def etag(job_id: str) -> Call[str]:
     return Call(method="GET", path=_job(job_id), read=_etag)
 
 
 def delete(job_id: str, *, wait: bool = True, if_match: str | None = None) -> Call[bool]:
+>>>>>>> theirs
     """True when the job is gone, False when that is under way."""
     return Call(
         method="DELETE",

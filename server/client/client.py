@@ -21,6 +21,7 @@ from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
 from server.wire.logs import Level, LogEntry
 from server.wire.validation import Validation
+from server.wire.versions import JobVersion, VersionDiff
 
 T = TypeVar("T")
 
@@ -137,6 +138,45 @@ class Client:
             if cursor is None:
                 return
 
+<<<<<<< mine
+    def change(
+        self,
+        job_id: str,
+        *,
+        graph: Graph | None = None,
+        graph_format: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        wait: bool = True,
+    ) -> JobBody:
+        """Gives a job another graph, or merges `options` into its options (None takes one away); returns when the
+        new version is up, or the server waits no longer: `change` of the answer is set then.
+
+        Raises: NoSuchJob, InvalidGraph (nothing has changed, if the job ran), ChangeUnderWay.
+        """
+        return self.send(calls.change(job_id, graph, graph_format, options, wait=wait))
+
+    def versions(self, job_id: str) -> Iterator[JobVersion]:
+        """What the job has been and was to become, newest first. Raises: NoSuchJob."""
+        before = None
+        while True:
+            page = self.send(calls.versions_page(job_id, before=before))
+            yield from page.versions
+            before = page.next
+            if before is None:
+                return
+
+    def diff(self, job_id: str, *, from_version: int | None = None, to_version: int | None = None) -> VersionDiff:
+        """How two versions differ; what the last change did, if none is given. Raises: NoSuchJob."""
+        return self.send(calls.diff(job_id, from_version=from_version, to_version=to_version))
+
+    def rollback(self, job_id: str, *, to: int | None = None) -> JobBody:
+        """Back to what version `to`, or the one before this, had, as a new version. Raises: as `change`."""
+        return self.send(calls.rollback(job_id, to=to))
+
+    def delete(self, job_id: str, *, wait: bool = True) -> bool:
+        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob."""
+        return self.send(calls.delete(job_id, wait=wait))
+=======
     def etag(self, job_id: str) -> str:
         """The tag of the job as it is, for `if_match`: changed by what is done to the job, not by what its engine
         does. Raises: NoSuchJob."""
@@ -146,6 +186,7 @@ class Client:
         """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob; ConditionFailed, when it has another
         tag than `if_match`."""
         return self.send(calls.delete(job_id, wait=wait, if_match=if_match))
+>>>>>>> theirs
 
     def history(self, job_id: str, *, newest_first: bool = False) -> Iterator[Entry]:
         """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""

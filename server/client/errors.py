@@ -9,6 +9,7 @@ ClientError
     ├── JobExists        MODELBOX_005
     ├── InvalidGraph     MODELBOX_008
     ├── TooManyJobs      MODELBOX_009
+    ├── ChangeUnderWay   MODELBOX_012
     ├── StillAnswering   MODELBOX_014
     ├── ConditionFailed  MODELBOX_015
     ├── NotAllowed       401 and 403
@@ -77,6 +78,10 @@ class TooManyJobs(ApiError):
     pass
 
 
+class ChangeUnderWay(ApiError):
+    pass
+
+
 class StillAnswering(ApiError):
     """The same request, sent before over another connection, is not answered yet."""
 
@@ -98,6 +103,7 @@ _BY_CODE: Mapping[str, type[ApiError]] = {
     "MODELBOX_005": JobExists,
     "MODELBOX_008": InvalidGraph,
     "MODELBOX_009": TooManyJobs,
+    "MODELBOX_012": ChangeUnderWay,
     "MODELBOX_014": StillAnswering,
     "MODELBOX_015": ConditionFailed,
 }

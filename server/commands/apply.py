@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.commands.change import create_job, delete_job
+from server.commands.change import change_job, create_job, delete_job
 from server.commands.checks import problems_of
 from server.commands.connect import complain, told
 from server.commands.exits import Exit
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MARKS = {
     Action.CREATE: ("+", "green"),
+    Action.CHANGE: ("~", "yellow"),
     Action.REPLACE: ("~", "yellow"),
     Action.DELETE: ("-", "red"),
     Action.UNCHANGED: ("=", None),
@@ -77,14 +78,17 @@ def _show_plan(steps: Sequence[Step], form: Form) -> None:
         click.echo(
             click.style(printable(line), fg=colour) if colours and colour else printable(line), color=colours
         )
-    counts = [f"{sum(step.action is action for step in steps)} {_VERBS[action]}" for action in Action]
+    counts = [
+        f"{count} {_VERBS[action]}"
+        for action in Action
+        if (count := sum(step.action is action for step in steps)) or action is not Action.REPLACE
+    ]
     click.echo(f"{', '.join(counts)}")
-    if any(step.action is Action.REPLACE for step in steps):
-        click.echo("a job that is replaced is deleted and created again: it stands still in between")
 
 
 _VERBS = {
     Action.CREATE: "to create",
+    Action.CHANGE: "to change",
     Action.REPLACE: "to replace",
     Action.DELETE: "to delete",
     Action.UNCHANGED: "unchanged",
@@ -122,6 +126,8 @@ def _do(client: "Client", step: Step) -> str:
     """The job's status then. Raises: ClientError, Undone."""
     from server.client import ClientError, NoSuchJob
 
+    if step.action is Action.CHANGE and step.flow is not None:
+        return change_job(client, step.flow, step.options)
     if step.action is not Action.CREATE:
         try:
             gone = delete_job(client, step.job_id)

@@ -1,7 +1,7 @@
 """What it takes for a server's jobs to be those of a folder: a pure function."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ OVER_REST = "rest"
 
 class Action(StrEnum):
     CREATE = "create"
+    CHANGE = "change"
     REPLACE = "replace"
     DELETE = "delete"
     UNCHANGED = "unchanged"
@@ -25,12 +26,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """`flow` is None for a delete. `why` is empty for what needs no reason."""
+    """`flow` is None for a delete. `why` is empty for what needs no reason. `options`: for a change, merged into
+    those that the job has."""
 
     action: Action
     job_id: str
     why: str = ""
     flow: FlowFile | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -51,24 +54,32 @@ def plan(flows: Sequence[FlowFile], rows: Sequence[JobRow], *, prune: bool) -> l
 def _step(flow: FlowFile, row: JobRow | None) -> Step:
     if row is None:
         return Step(Action.CREATE, flow.job_id, flow=flow)
-    why = _difference(flow, row)
-    if why:
-        return Step(Action.REPLACE, flow.job_id, why, flow)
+    if row.job_status is JobStatus.DELETEING:
+        return Step(Action.REPLACE, flow.job_id, "it is being deleted", flow)
+    present = msgspec.json.decode(msgspec.json.encode(row.options))
+    given = {name: value for name, value in (flow.options or {}).items() if value is not None}
+    differ = _differ(given, present)
+    differences = ["its graph"] if row.graph_digest != flow.digest else []
+    differences += ["its options"] if differ else []
+    if differences:
+        why = f"{' and '.join(differences)} changed"
+        return Step(Action.CHANGE, flow.job_id, why, flow, _patch(given, present) if differ else {})
     return Step(Action.UNCHANGED, flow.job_id, str(row.job_status), flow)
 
 
-def _difference(flow: FlowFile, row: JobRow) -> str:
-    if row.job_status is JobStatus.DELETEING:
-        return "it is being deleted"
-    differences = ["its graph"] if row.graph_digest != flow.digest else []
-    present = msgspec.json.decode(msgspec.json.encode(row.options))
-    differences += ["its options"] if _differ(flow.options or {}, present) else []
-    return f"{' and '.join(differences)} changed" if differences else ""
+def _patch(given: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the options those of the file: a value that it does not have is taken away, so that it is the
+    server's own again."""
+    patch: dict[str, Any] = dict.fromkeys((name for name in present if name not in given), None)
+    for name, value in given.items():
+        before = present.get(name)
+        is_within = isinstance(value, dict) and isinstance(before, dict)
+        patch[name] = _patch(value, before) if is_within and before is not None else value
+    return patch
 
 
 def _differ(given: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
     """The server completes what an option leaves out; what the file says must be as it says."""
-    given = {name: value for name, value in given.items() if value is not None}
     if given.keys() != {name for name, value in present.items() if value is not None}:
         return True
     return any(not _is_within(value, present[name]) for name, value in given.items())

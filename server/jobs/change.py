@@ -19,7 +19,7 @@ POLICY = RestartPolicy()
 
 class OptionsPatch(msgspec.Struct, frozen=True, kw_only=True):
     """What of the options is to be different, merged into them as RFC 7396 says; null takes one away. `restart`
-    and `limits` have the values that a job without an option of that name has."""
+    and `limits` have the values of what is left out in there, as for a create."""
 
     patch: dict[str, Any]
     restart: RestartPolicy = POLICY
@@ -27,11 +27,12 @@ class OptionsPatch(msgspec.Struct, frozen=True, kw_only=True):
 
     def applied_to(self, options: JobOptions) -> JobOptions:
         """Raises: InvalidCommand, saying which option."""
-        before: dict[str, Any] = msgspec.to_builtins(options)
+        after = merged(msgspec.to_builtins(options), self.patch)
         for name, default in (("restart", self.restart), ("limits", self.limits)):
-            if isinstance(self.patch.get(name), dict) and before.get(name) is None:
-                before[name] = msgspec.to_builtins(default)
-        return options_of(merged(before, self.patch))
+            given = after.get(name)
+            if isinstance(self.patch.get(name), dict) and isinstance(given, dict):
+                after[name] = {**msgspec.to_builtins(default), **given}
+        return options_of(after)
 
 
 class ChangeJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,13 +37,13 @@ def options(**given: Any) -> JobOptions:
         (None, {}, Action.UNCHANGED),
         ({"stall_after": 5}, {"stall_after": 5.0}, Action.UNCHANGED),
         ({"stall_after": None}, {}, Action.UNCHANGED),
-        ({"stall_after": 5}, {"stall_after": 6}, Action.REPLACE),
-        ({"stall_after": 5}, {}, Action.REPLACE),
-        (None, {"stall_after": 5}, Action.REPLACE),
+        ({"stall_after": 5}, {"stall_after": 6}, Action.CHANGE),
+        ({"stall_after": 5}, {}, Action.CHANGE),
+        (None, {"stall_after": 5}, Action.CHANGE),
         ({"restart": {"attempts": 3}}, {"restart": {"attempts": 3, "delay": 9}}, Action.UNCHANGED),
-        ({"restart": {"attempts": 3}}, {"restart": {"attempts": 4}}, Action.REPLACE),
+        ({"restart": {"attempts": 3}}, {"restart": {"attempts": 4}}, Action.CHANGE),
         ({"limits": {"nice": 0}}, {"limits": {"cpu": 1}}, Action.UNCHANGED),
-        ({"limits": {"nice": 1}}, {"limits": {"cpu": 1}}, Action.REPLACE),
+        ({"limits": {"nice": 1}}, {"limits": {"cpu": 1}}, Action.CHANGE),
     ],
 )
 def test_options_are_compared_with_what_the_server_made_of_them(
@@ -57,10 +57,38 @@ def test_a_step_for_each_flow_and_with_prune_for_each_other_job() -> None:
     rows = [row("aa", "another"), row("bb"), row("cc", origin="file")]
     flows = [FLOW, FlowFile("new", "toml", "[graph]", None, Path("new.toml"))]
     assert [(step.action, step.job_id) for step in plan(flows, rows, prune=False)] == [
-        (Action.REPLACE, "aa"),
+        (Action.CHANGE, "aa"),
         (Action.CREATE, "new"),
     ]
     assert [(step.action, step.job_id) for step in plan(flows, rows, prune=True)][2:] == [(Action.DELETE, "bb")]
+
+
+@pytest.mark.parametrize(
+    ("given", "present", "patch"),
+    [
+        ({"stall_after": 5}, {}, {"stall_after": 5}),
+        (None, {"stall_after": 5}, {"stall_after": None}),
+        (
+            {"restart": {"attempts": 3}},
+            {"restart": {"attempts": 4, "delay": 9}},
+            {"restart": {"attempts": 3, "delay": None}},
+        ),
+        ({"limits": {"nice": 1}}, {"stall_after": 5}, {"limits": {"nice": 1}, "stall_after": None}),
+    ],
+)
+def test_a_change_makes_the_options_those_of_the_file(
+    given: dict[str, Any] | None, present: dict[str, Any], patch: dict[str, Any]
+) -> None:
+    flow = FlowFile("aa", "toml", "[graph]", given, Path("aa.toml"))
+    [step] = plan([flow], [row(options=options(**present))], prune=False)
+    assert {name: _without_defaults(value, patch.get(name)) for name, value in step.options.items()} == patch
+
+
+def _without_defaults(value: Any, expected: Any) -> Any:
+    """What the server shows of a policy is complete."""
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return {name: inner for name, inner in value.items() if name in expected}
+    return value
 
 
 def test_a_job_that_is_being_deleted_is_created_again() -> None:
@@ -135,7 +163,7 @@ def test_a_folder_is_applied(server: Installation, shell: Shell) -> None:
     assert shell.run("job", "apply", "-f", "flows", "--dry-run").stdout.splitlines() == [
         "+ create    moved",
         "+ create    kept",
-        "2 to create, 0 to replace, 0 to delete, 0 unchanged",
+        "2 to create, 0 to change, 0 to delete, 0 unchanged",
     ]
     assert server.list_all() == {}
     refused = shell.run("job", "apply", "-f", "flows")
@@ -150,7 +178,7 @@ def test_a_folder_is_applied(server: Installation, shell: Shell) -> None:
     again = shell.run("job", "apply", "-f", "flows")
     assert (again.returncode, again.stdout.splitlines()[-1]) == (
         0,
-        "0 to create, 0 to replace, 0 to delete, 2 unchanged",
+        "0 to create, 0 to change, 0 to delete, 2 unchanged",
     )
 
     (flows / "body").write_text(
@@ -161,7 +189,7 @@ def test_a_folder_is_applied(server: Installation, shell: Shell) -> None:
     (flows / "renamed.toml").write_text(text.replace("/kept", "/renamed"))
     done = shell.run("job", "apply", "-f", "flows", "--prune", "--yes", "-o", "json")
     assert [(step["action"], step["job_id"]) for step in json.loads(done.stdout)] == [
-        ("replace", "moved"),
+        ("change", "moved"),
         ("create", "renamed"),
         ("delete", "kept"),
     ]
