@@ -204,6 +204,23 @@ def connects(server: Installation, files: Files, client: Path) -> bool:
             return False
 
 
+def test_tls_without_certificates_of_clients(files: Files, tmp_path: Path) -> None:
+    conf = files.conf("[access]", 'tokens = "required"')
+    with installation(tmp_path, files, conf) as server:
+        assert f"serving on https://127.0.0.1:{server.port}" in server.output()
+        assert server.http.get("/version").status_code == 401
+        profiles = tmp_path / "config" / "modelbox-server" / "profiles.toml"
+        profiles.parent.mkdir(parents=True)
+        token = make_token(server, "cli", "read")
+        url = f"https://127.0.0.1:{server.port}"
+        profiles.write_text(f'[edge]\nurl = "{url}"\ntoken = "{token}"\nca_cert = "{files.ca}"\n')
+        profiles.chmod(0o600)
+        home = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+        assert job(server, "list", "--profile", "edge", **home).returncode == 0
+        refused = job(server, "delete", "nobody", "--profile", "edge", **home)
+        assert (refused.returncode, "has the role read" in refused.stderr) == (6, True)
+
+
 def test_files_that_are_wrong_keep_it_from_starting(files: Files, tmp_path: Path) -> None:
     conf = tmp_path / "bad.toml"
     conf.write_text(f'[tls]\ncert = "{files.cert}"\nkey = "/nowhere"\n')
