@@ -40,11 +40,8 @@ __all__ = [
     "ClientError",
     "ApiError",
     "BadAnswer",
-<<<<<<< mine
     "ChangeUnderWay",
-=======
     "ConditionFailed",
->>>>>>> theirs
     "InvalidGraph",
     "JobExists",
     "NoSuchJob",

@@ -140,7 +140,6 @@ class AsyncClient:
             if cursor is None:
                 return
 
-<<<<<<< mine
     async def change(
         self,
         job_id: str,
@@ -178,10 +177,6 @@ class AsyncClient:
         """Back to what version `to`, or the one before this, had, as a new version. Raises: as `change`."""
         return await self.send(calls.rollback(job_id, to=to))
 
-    async def delete(self, job_id: str, *, wait: bool = True) -> bool:
-        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob."""
-        return await self.send(calls.delete(job_id, wait=wait))
-=======
     async def etag(self, job_id: str) -> str:
         """The tag of the job as it is, for `if_match`: changed by what is done to the job, not by what its engine
         does. Raises: NoSuchJob."""
@@ -191,7 +186,6 @@ class AsyncClient:
         """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob; ConditionFailed, when it has another
         tag than `if_match`."""
         return await self.send(calls.delete(job_id, wait=wait, if_match=if_match))
->>>>>>> theirs
 
     async def history(self, job_id: str, *, newest_first: bool = False) -> AsyncIterator[Entry]:
         """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""

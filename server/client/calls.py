@@ -127,7 +127,6 @@ def job_page(
     return Call(method="GET", path=f"{API}/jobs", read=_as(JobPage), params=_given(params))
 
 
-<<<<<<< mine
 def change(
     job_id: str,
     graph: Graph | None = None,
@@ -143,6 +142,7 @@ def change(
         read=_as(JobBody),
         headers={} if wait else RESPOND_ASYNC,
         content=msgspec.json.encode({name: value for name, value in body.items() if value is not None}),
+        mutates=True,
     )
 
 
@@ -157,24 +157,20 @@ def diff(job_id: str, *, from_version: int | None = None, to_version: int | None
 
 
 def rollback(job_id: str, *, to: int | None = None) -> Call[JobBody]:
-    """Without `to`, twice is not once: the second goes forward again."""
     return Call(
         method="POST",
         path=f"{_job(job_id)}/rollback",
         read=_as(JobBody),
         params=_given({"to": _text(to)}),
-        is_idempotent=to is not None,
+        mutates=True,
     )
 
 
-def delete(job_id: str, *, wait: bool = True) -> Call[bool]:
-=======
 def etag(job_id: str) -> Call[str]:
     return Call(method="GET", path=_job(job_id), read=_etag)
 
 
 def delete(job_id: str, *, wait: bool = True, if_match: str | None = None) -> Call[bool]:
->>>>>>> theirs
     """True when the job is gone, False when that is under way."""
     return Call(
         method="DELETE",

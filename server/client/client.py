@@ -138,7 +138,6 @@ class Client:
             if cursor is None:
                 return
 
-<<<<<<< mine
     def change(
         self,
         job_id: str,
@@ -173,10 +172,6 @@ class Client:
         """Back to what version `to`, or the one before this, had, as a new version. Raises: as `change`."""
         return self.send(calls.rollback(job_id, to=to))
 
-    def delete(self, job_id: str, *, wait: bool = True) -> bool:
-        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob."""
-        return self.send(calls.delete(job_id, wait=wait))
-=======
     def etag(self, job_id: str) -> str:
         """The tag of the job as it is, for `if_match`: changed by what is done to the job, not by what its engine
         does. Raises: NoSuchJob."""
@@ -186,7 +181,6 @@ class Client:
         """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob; ConditionFailed, when it has another
         tag than `if_match`."""
         return self.send(calls.delete(job_id, wait=wait, if_match=if_match))
->>>>>>> theirs
 
     def history(self, job_id: str, *, newest_first: bool = False) -> Iterator[Entry]:
         """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""

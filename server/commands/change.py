@@ -42,17 +42,13 @@ def create_job(
     return client.status(flow.job_id).job_status
 
 
-<<<<<<< mine
 def change_job(client: "Client", flow: FlowFile, options: Mapping[str, Any]) -> JobStatus:
     """Gives a job what a file says, `options` merged into its own; its status then. Raises: ClientError."""
     body = client.change(flow.job_id, graph=flow.source, graph_format=flow.graph_format, options=options or None)
     return body.job_status
 
 
-def delete(client: "Client", job_ids: Sequence[str], *, wait: bool) -> int:
-=======
 def delete(client: "Client", job_ids: Sequence[str], *, wait: bool, if_match: str | None = None) -> int:
->>>>>>> theirs
     """Goes on with the others when one cannot be deleted; the exit code is the first failure's."""
     from server.client import ApiError
 
