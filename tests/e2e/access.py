@@ -3,17 +3,49 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import httpx
 
+from server.jobs.access import Role, Token, id_in, new_token_text, sha256_of
+from server.store.tokens import add_token, revoke_token
 from tests.installation import Installation
 
 TOKEN = re.compile(r"mbx_[A-Za-z0-9]{8}_[A-Za-z0-9]{40}")
 REQUIRED = {"MODELBOX_ACCESS_TOKENS": "required"}
 
 
-def make_token(server: Installation, name: str, role: str, *more: str) -> str:
+def make_token(
+    server: Installation,
+    name: str,
+    role: str,
+    scope: dict[str, str] | None = None,
+    expires: datetime | None = None,
+) -> str:
+    """As the command does, and quicker."""
+    text = new_token_text()
+    token = Token(
+        id=id_in(text) or "",
+        name=name,
+        role=Role(role),
+        scope=scope or {},
+        sha256=sha256_of(text),
+        created_at=datetime.now(UTC),
+        expires_at=expires,
+    )
+    add_token(url_of(server), token)
+    return text
+
+
+def revoke(server: Installation, name: str) -> None:
+    revoke_token(url_of(server), name)
+
+
+def url_of(server: Installation) -> str:
+    return server.database_url or f"sqlite:///{server.state_dir / 'modelbox.db'}"
+
+
+def make_token_by_command(server: Installation, name: str, role: str, *more: str) -> str:
     made = server.run("token", "create", "--name", name, "--role", role, *more)
     assert made.returncode == 0, made.stderr
     token = made.stdout.strip()
