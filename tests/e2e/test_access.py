@@ -195,6 +195,7 @@ def test_no_secret_is_logged(server: Installation) -> None:
     server.http.put(server.base, content=b"{", headers=headers)
     secret = token.rpartition("_")[2].encode()
     assert secret not in server.output().encode()
+    assert "Traceback" not in server.output()
     for file in server.state_dir.rglob("*"):
         assert not (file.is_file() and secret in file.read_bytes()), file
 
