@@ -1,11 +1,13 @@
-"""Clients that never pause, to find the one request that is refused or lost."""
+"""Clients that hardly pause, to find the one request that is refused or lost."""
 
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 THREADS = 4
+PAUSE_SECONDS = 0.001
 
 
 class Hammer:
@@ -35,6 +37,7 @@ class Hammer:
                 self.wrong.append((status, body))
             if not keeps_alive:
                 client.close()
+            time.sleep(PAUSE_SECONDS)
         client.close()
 
     def stop(self) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.jobs import events as e
-from server.jobs.commands import Context, CreateJob, DeleteJob, Graph, Observe
+from server.jobs.commands import ChangeJob, Context, CreateJob, DeleteJob, Graph, Observe
 from server.jobs.ids import JobId
+from server.jobs.options import JobOptions
 from server.store import Appended, Store
 from server.store.checksums import BEGINNING, HASHED, event_checksum
 from server.store.tables import EVENT, LOG_HEAD
@@ -22,6 +23,10 @@ B = JobId("job-b")
 
 def create(job_id: JobId = A, graph: Graph = GRAPH) -> CreateJob:
     return CreateJob(job_id=job_id, graph=graph)
+
+
+def change(job_id: JobId = A, graph: Graph | None = GRAPH, options: JobOptions | None = None) -> ChangeJob:
+    return ChangeJob(job_id=job_id, graph=graph, options=options)
 
 
 def delete(job_id: JobId = A) -> DeleteJob:

@@ -10,17 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.jobs import events as e
-from server.jobs.commands import Command
+from server.jobs.commands import Command, Graph
 from server.jobs.errors import JobError
 from server.jobs.ids import JobId, Position
+from server.jobs.options import JobOptions
 from server.jobs.state import Job, fold
 from server.store import Store, upgrade
 from server.store.queries import Mark
 from tests.postgres import Postgres
-from tests.store.jobs import CLIENT, ENGINE, create, delete, seen
+from tests.store.jobs import CLIENT, ENGINE, GRAPH, change, create, delete, seen
+
+GRAPHS = (GRAPH, Graph.of("toml", "a = 1"), None)
 
 JOB_IDS = st.sampled_from([JobId("aa"), JobId("bb"), JobId("cc")])
 ATTEMPTS = st.integers(1, 3)
+REVISIONS = st.integers(2, 4)
 EVENTS = st.one_of(
     st.builds(e.EngineStarted, attempt=ATTEMPTS, engine=st.just(ENGINE)),
     st.builds(e.EngineReady, attempt=ATTEMPTS, endpoints=st.lists(st.text(max_size=5), max_size=2).map(tuple)),
@@ -58,11 +62,22 @@ EVENTS = st.one_of(
     st.builds(e.EngineLost, attempt=ATTEMPTS, reason=st.text(max_size=5)),
     st.builds(e.EngineStopped, attempt=ATTEMPTS, reason=st.text(max_size=5)),
     st.builds(e.FlowSucceeded, attempt=ATTEMPTS),
+    st.builds(e.SuccessorStarted, attempt=ATTEMPTS, engine=st.just(ENGINE)),
+    st.builds(
+        e.ChangeApplied, revision=REVISIONS, attempt=st.none() | ATTEMPTS, engine=st.none() | st.just(ENGINE)
+    ),
+    st.builds(e.ChangeFailed, revision=REVISIONS, attempt=ATTEMPTS, error=st.text(max_size=5)),
     st.builds(e.JobDeleted),
 )
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(create, JOB_IDS),
     st.builds(delete, JOB_IDS),
+    st.builds(
+        change,
+        JOB_IDS,
+        st.sampled_from(GRAPHS),
+        st.none() | st.builds(JobOptions, stall_after=REVISIONS.map(float)),
+    ),
     st.builds(seen, EVENTS, JOB_IDS, st.integers(1, 2)),
 )
 SUBMISSIONS = st.lists(st.lists(COMMANDS, min_size=1, max_size=3), max_size=40)
