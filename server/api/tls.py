@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from server.api.certificates import gives_roles
 from server.config import TlsSection
 from server.errors import StartError
 
@@ -63,6 +64,10 @@ class Tls:
 
 def tls_of(files: TlsSection) -> Tls | None:
     """None for plain HTTP. Raises: StartError."""
+    if gives_roles(files.roles) and not files.client_ca:
+        raise StartError(
+            "tls.roles names clients by their certificates, and tls.client_ca is not set: whose are good?"
+        )
     if not files.cert:
         for name in ("key", "client_ca"):
             if getattr(files, name):

@@ -5,7 +5,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from server.api.tls import tls_of
-from server.config import TlsSection
+from server.config import TlsRoles, TlsSection
 from server.errors import StartError
 
 
@@ -54,6 +54,12 @@ def test_what_is_wrong_with_the_files(files: dict[str, str], section: dict[str, 
     with pytest.raises(StartError) as refused:
         tls_of(TlsSection(**named))
     assert words in str(refused.value)
+
+
+def test_roles_without_a_ca_are_a_mistake(files: dict[str, str]) -> None:
+    section = TlsSection(cert=files["CERT"], key=files["KEY"], roles=TlsRoles(admin=("me",)))
+    with pytest.raises(StartError, match="tls.client_ca is not set"):
+        tls_of(section)
 
 
 def test_without_a_certificate_it_is_plain_http(files: dict[str, str]) -> None:
