@@ -58,7 +58,7 @@ def test_what_is_wrong_with_the_files(files: dict[str, str], section: dict[str, 
 
 def test_roles_without_a_ca_are_a_mistake(files: dict[str, str]) -> None:
     section = TlsSection(cert=files["CERT"], key=files["KEY"], roles=TlsRoles(admin=("me",)))
-    with pytest.raises(StartError, match="tls.client_ca is not set"):
+    with pytest.raises(StartError, match=r"tls\.client_ca is not set"):
         tls_of(section)
 
 
