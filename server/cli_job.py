@@ -83,6 +83,15 @@ _IF_MATCH = click.option("--if-match", metavar="TAG", help="Only if it still has
 _SORT = click.option("--sort", type=click.Choice(_SORTS), help="A minus sign: downwards.")
 
 
+def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    from server.jobs.labels import labels_of
+
+    try:
+        return labels_of(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.group()
 def job() -> None:
     """Look at a server's jobs, and change them.
@@ -100,16 +109,26 @@ def job() -> None:
     help="Only jobs in this status; may be repeated.",
 )
 @click.option("--text", default="", help="Only jobs with this in their id or error.")
+@click.option(
+    "-l",
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL",
+    help="Only jobs with this label, NAME or NAME=VALUE, or without it, !NAME or NAME!=VALUE; may be repeated.",
+)
 @_SORT
 @_output()
 @_server
-def list_command(where: Where, statuses: tuple[str, ...], text: str, sort: str | None, form: Form) -> int:
+def list_command(
+    where: Where, statuses: tuple[str, ...], text: str, labels: tuple[str, ...], sort: str | None, form: Form
+) -> int:
     """List jobs: their status, since when, their attempt, endpoints and error."""
     from server.commands.jobs import list_jobs
 
     end_with_reader()
     words = [JobStatus(word) for word in statuses]
-    return with_client(where, lambda client: list_jobs(client, words, text, sort or "created", form))
+    return with_client(where, lambda client: list_jobs(client, words, text, labels, sort or "created", form))
 
 
 @job.command()
@@ -127,10 +146,21 @@ def show(where: Where, job_id: str, form: Form) -> int:
 @job.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--id", "job_id", help="The job's id.  [default: the file's job_id, or its name without suffix]")
-@click.option("--options", metavar="JSON", help="In place of the file's: restart, limits, stall_after.")
+@click.option("--options", metavar="JSON", help="In place of the file's: restart, limits, stall_after, labels.")
+@click.option(
+    "-l",
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_labels,
+    help="A label, beside those in the options; may be repeated.",
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait until the flow is up.")
 @_server
-def create(where: Where, file: Path, job_id: str | None, options: str | None, no_wait: bool) -> int:
+def create(
+    where: Where, file: Path, job_id: str | None, options: str | None, labels: dict[str, str], no_wait: bool
+) -> int:
     """Create a job from FILE: a graph in TOML or JSON, or the JSON body of a create request; - is stdin."""
     import msgspec
 
@@ -145,7 +175,7 @@ def create(where: Where, file: Path, job_id: str | None, options: str | None, no
         return Exit.UNUSABLE
     except msgspec.MsgspecError as error:
         raise click.BadParameter(f"no JSON object: {error}", param_hint="--options") from error
-    return with_client(where, lambda client: run(client, flow, given, wait=not no_wait))
+    return with_client(where, lambda client: run(client, flow, given, labels, wait=not no_wait))
 
 
 @job.command()

@@ -12,6 +12,7 @@ import msgspec
 from server.api.visible import in_scope
 from server.jobs.access import EVERYTHING, Labels
 from server.jobs.ids import JobId, Position
+from server.jobs.labels import LabelTest, all_pass
 from server.jobs.state import Job
 from server.jobs.words import JobStatus
 from server.store.follower import Follower
@@ -52,6 +53,7 @@ class Indexed(msgspec.Struct, frozen=True):
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     statuses: frozenset[JobStatus] = frozenset()
     text: str = ""
+    labels: tuple[LabelTest, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
     changed_after: datetime | None = None
@@ -144,6 +146,8 @@ def key_type(sort: Sort) -> Any:
 def _passing(passing: list[Indexed], wanted: Filter) -> list[Indexed]:
     if wanted.scope:
         passing = [one for one in passing if in_scope(one.job, wanted.scope)]
+    if wanted.labels:
+        passing = [one for one in passing if all_pass(wanted.labels, one.job.options.labels)]
     if wanted.text:
         text = wanted.text.casefold()
         passing = [one for one in passing if text in one.text]

@@ -14,6 +14,7 @@ from server.api.job_rows import FIELDS, row_of
 from server.api.parameters import InvalidParameter
 from server.api.rights import Scoped
 from server.api.visitor import visitor_of
+from server.jobs.labels import LabelTest, label_test
 from server.jobs.words import JobStatus
 from server.wire.job_rows import JobPage
 
@@ -23,6 +24,13 @@ Moment = Annotated[datetime, Meta(tz=True)]
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     status: Annotated[tuple[JobStatus, ...], Meta(description="only jobs in one of these")] = ()
     text: Annotated[str, Meta(description="only jobs with this in their id or error, in any case")] = ""
+    label: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="only jobs with this label: `NAME=VALUE`, or `NAME` whatever its value; or without it:"
+            " `NAME!=VALUE`, `!NAME`. Given more than once, all must be so"
+        ),
+    ] = ()
     created_after: Moment | None = None
     created_before: Moment | None = None
     changed_after: Moment | None = None
@@ -54,6 +62,7 @@ async def list_jobs(request: Request, query: JobsQuery) -> JobPage:
     wanted = Filter(
         statuses=frozenset(query.status),
         text=query.text,
+        labels=_labels(query.label),
         created_after=query.created_after,
         created_before=query.created_before,
         changed_after=query.changed_after,
@@ -68,6 +77,13 @@ async def list_jobs(request: Request, query: JobsQuery) -> JobPage:
         counts={status.value: count for status, count in sorted(found.counts.items())},
         position=found.position,
     )
+
+
+def _labels(given: tuple[str, ...]) -> tuple[LabelTest, ...]:
+    try:
+        return tuple(label_test(text) for text in given)
+    except ValueError as error:
+        raise InvalidParameter("label", str(error)) from error
 
 
 def _cursor(key: Key, sort: Sort) -> str:

@@ -23,11 +23,13 @@ _VALUES: dict[str, Callable[[Job], Any]] = {
     "stalled": lambda job: job.stalled,
     "engine": lambda job: None if job.engine is None else EnginePlace(job.engine.host, job.engine.pid),
     "endpoints": lambda job: job.endpoints,
+    "labels": lambda job: job.options.labels,
     "origin": lambda job: job.origin,
     "options": lambda job: job.options,
     "graph_digest": lambda job: job.graph_digest,
     "incarnation": lambda job: job.incarnation,
-    "version": lambda job: job.version,
+    "version": lambda job: job.revision,
+    "events": lambda job: job.version,
     "position": lambda job: job.position,
 }
 

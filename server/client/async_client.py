@@ -127,13 +127,17 @@ class AsyncClient:
         *,
         statuses: Sequence[JobStatus | str] = (),
         text: str = "",
+        labels: Sequence[str] = (),
         sort: str = "",
         fields: Sequence[str] = (),
     ) -> AsyncIterator[JobRow]:
-        """All jobs that pass the filters, page by page as they are taken."""
+        """All jobs that pass the filters, page by page as they are taken; `labels` as NAME, !NAME, NAME=VALUE or
+        NAME!=VALUE, all of which must be so."""
         cursor = None
         while True:
-            page = await self.job_page(statuses=statuses, text=text, sort=sort, fields=fields, cursor=cursor)
+            page = await self.job_page(
+                statuses=statuses, text=text, labels=labels, sort=sort, fields=fields, cursor=cursor
+            )
             for job in page.jobs:
                 yield job
             cursor = page.next

@@ -111,14 +111,17 @@ def job_page(
     *,
     statuses: Sequence[JobStatus | str] = (),
     text: str = "",
+    labels: Sequence[str] = (),
     sort: str = "",
     fields: Sequence[str] = (),
     limit: int = 1000,
     cursor: str | None = None,
 ) -> Call[JobPage]:
+    """`labels`: what each must be like, as NAME, !NAME, NAME=VALUE or NAME!=VALUE."""
     params = {
         "status": ",".join(statuses),
         "text": text,
+        "label": ",".join(labels),
         "sort": sort,
         "fields": ",".join(fields),
         "limit": str(limit),

@@ -126,13 +126,17 @@ class Client:
         *,
         statuses: Sequence[JobStatus | str] = (),
         text: str = "",
+        labels: Sequence[str] = (),
         sort: str = "",
         fields: Sequence[str] = (),
     ) -> Iterator[JobRow]:
-        """All jobs that pass the filters, page by page as they are taken."""
+        """All jobs that pass the filters, page by page as they are taken; `labels` as NAME, !NAME, NAME=VALUE or
+        NAME!=VALUE, all of which must be so."""
         cursor = None
         while True:
-            page = self.job_page(statuses=statuses, text=text, sort=sort, fields=fields, cursor=cursor)
+            page = self.job_page(
+                statuses=statuses, text=text, labels=labels, sort=sort, fields=fields, cursor=cursor
+            )
             yield from page.jobs
             cursor = page.next
             if cursor is None:

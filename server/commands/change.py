@@ -21,11 +21,28 @@ GONE_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 
 
-def create(client: "Client", flow: FlowFile, options: Mapping[str, Any] | None, *, wait: bool) -> int:
+def create(
+    client: "Client",
+    flow: FlowFile,
+    options: Mapping[str, Any] | None,
+    labels: Mapping[str, str] | None = None,
+    *,
+    wait: bool,
+) -> int:
+    if labels:
+        options = with_labels(flow.options if options is None else options, labels)
     with under_way(f"creating {flow.job_id}"):
         word = create_job(client, flow, options, wait=wait)
     click.echo(f"{flow.job_id} {word}")
     return Exit.WRONG if word is JobStatus.FAILED else Exit.OK
+
+
+def with_labels(options: Mapping[str, Any] | None, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The options, with these labels beside those that are in them; of the same name, these count."""
+    before = (options or {}).get("labels")
+    if before is not None and not isinstance(before, Mapping):
+        return dict(options or {})  # the server says what is wrong with it
+    return {**(options or {}), "labels": {**(before or {}), **labels}}
 
 
 def create_job(

@@ -8,6 +8,7 @@ import msgspec
 
 from server.commands.output import Form, print_value
 from server.commands.text import Cell, ago, at, has_colours, print_table, printable, status_cell
+from server.jobs.labels import labels_text
 from server.jobs.words import JobStatus
 
 if TYPE_CHECKING:
@@ -34,16 +35,20 @@ _WIDE: tuple[Column, ...] = (
     ("FAILURES", "failures", _text),
     ("RETRY", "next_retry", lambda value: Cell("" if value is None else at(value))),
     ("ENGINE", "engine", lambda value: Cell("" if value is None else f"{value.host}:{value.pid}")),
+    ("LABELS", "labels", lambda value: Cell(labels_text(value))),
+    ("VERSION", "version", _text),
     ("ORIGIN", "origin", _text),
     ("GRAPH", "graph_digest", lambda value: Cell(value[:12])),
 )
 _ERROR: Column = ("ERROR", "job_error_msg", _text)
 
 
-def list_jobs(client: "Client", statuses: Sequence[JobStatus], text: str, sort: str, form: Form) -> int:
+def list_jobs(
+    client: "Client", statuses: Sequence[JobStatus], text: str, labels: Sequence[str], sort: str, form: Form
+) -> int:
     columns = columns_of(form)
     fields = [field for _, field, _ in columns] if form.is_for_people else []
-    rows = list(client.jobs(statuses=statuses, text=text, sort=sort, fields=fields))
+    rows = list(client.jobs(statuses=statuses, text=text, labels=labels, sort=sort, fields=fields))
     if not form.is_for_people:
         print_value(rows, form)
         return 0

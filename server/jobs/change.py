@@ -8,6 +8,7 @@ from server.jobs import events as e
 from server.jobs.errors import ChangeUnderWay, InvalidCommand, NoSuchJob, Place
 from server.jobs.graph import Graph
 from server.jobs.ids import JobId
+from server.jobs.labels import complaint
 from server.jobs.limits import NO_LIMITS, Limits
 from server.jobs.options import JobOptions, RestartPolicy
 from server.jobs.state import Job
@@ -86,6 +87,8 @@ def options_of(given: object) -> JobOptions:
     try:
         return msgspec.convert(given, JobOptions)
     except msgspec.ValidationError as error:
+        if wrong := complaint(given.get("labels") if isinstance(given, dict) else None):
+            raise InvalidCommand(f"options.labels: {wrong}", Place(field="options.labels")) from error
         what, _, where = str(error).partition(" - at `$")
         place = f"options{where.rstrip('`')}"
         reason = f"{what[0].lower()}{what[1:].replace('`', '')}"

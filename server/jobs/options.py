@@ -14,8 +14,9 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Attempts = Annotated[int, msgspec.Meta(ge=0)]
 
 
-LabelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,62}[A-Za-z0-9])?$")]
-LabelValue = Annotated[str, msgspec.Meta(max_length=255)]
+LabelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,62}[A-Za-z0-9])?$(?!\n)")]
+LabelValue = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f,]*$(?!\n)")]
+"""No commas, which part one label from the next in a query and in the scope of a token; no control characters."""
 JobLabels = Annotated[dict[LabelName, LabelValue], msgspec.Meta(max_length=64)]
 
 

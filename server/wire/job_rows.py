@@ -41,11 +41,13 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     stalled: Annotated[Stall | UnsetType | None, Meta(description="null: it does not stall")] = UNSET
     engine: Annotated[EnginePlace | UnsetType | None, Meta(description="null: there is none")] = UNSET
     endpoints: Annotated[tuple[str, ...] | UnsetType, Meta(description="that its flow serves")] = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
     origin: Annotated[str | UnsetType, Meta(description="rest or file")] = UNSET
     options: Annotated[JobOptions | UnsetType, Meta(description="as they were asked for")] = UNSET
     graph_digest: Annotated[str | UnsetType, Meta(description="SHA-256 of the graph's format and source")] = UNSET
     incarnation: Annotated[int | UnsetType, Meta(description="2 for the second job of that id, and so on")] = UNSET
-    version: Annotated[int | UnsetType, Meta(description="counts what happened to it, from 1")] = UNSET
+    version: Annotated[int | UnsetType, Meta(description="of graph and options, from 1")] = UNSET
+    events: Annotated[int | UnsetType, Meta(description="in its history, since it was created")] = UNSET
     position: Annotated[int | UnsetType, Meta(description="in the log, of what last happened to it")] = UNSET
 
 

@@ -71,6 +71,19 @@ def test_a_graph_on_stdin_with_an_id_and_options(server: Installation, shell: Sh
     assert json.loads(shell.run("job", "show", "piped", "-o", "json").stdout)["options"] == {"stall_after": 9.0}
 
 
+def test_labels(shell: Shell) -> None:
+    options = json.dumps({"labels": {"team": "sound", "site": "n"}})
+    created = ("job", "create", "-", "--no-wait", "--options", options, "-l", "team=vision", "-l", "line=7")
+    shell.run(*created, text=body_of("labelled", bad_flow()))
+    listed = shell.run("job", "list", "-l", "team=vision", "--label", "!absent", "-o", "wide").stdout
+    assert " line=7,site=n,team=vision " in listed
+    assert "labelled" not in shell.run("job", "list", "-l", "team!=vision").stdout
+    wrong = shell.run("job", "create", "-", "-l", "team", text="")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'team' is no NAME=VALUE" in wrong.stderr
+    assert shell.run("job", "delete", "labelled").returncode == 0
+
+
 def test_filters_and_order(server: Installation, shell: Shell) -> None:
     for name in ("order-a", "order-b"):
         shell.run("job", "create", "-", text=body_of(name, bad_flow()))

@@ -45,7 +45,8 @@ def test_all_fields_of_a_job(server: Installation) -> None:
     assert (job["desired"], job["actual"], job["outcome"]) == ("running", "ready", "open")
     events = server.http.get(f"{server.base}/runs/history").json()["events"]
     assert job["position"] == events[-1]["position"]
-    assert job["version"] == len(events)
+    assert job["events"] == len(events)
+    assert (job["version"], job["labels"]) == (1, {})
 
 
 def test_chosen_fields(server: Installation) -> None:
@@ -94,7 +95,9 @@ def test_what_was_just_done_is_in_it(server: Installation) -> None:
         ("cursor=%00%ff", "cursor"),
         ("cursor=" + "A" * 3000, "cursor"),
         ("created_after=2026-01-01", "created_after"),
-        ("label=a", "label"),
+        ("label=%3Dvalue", "label"),
+        ("label=a,!", "label"),
+        ("labels=a", "labels"),
     ],
 )
 def test_bad_parameters_are_named(server: Installation, query: str, field: str) -> None:
@@ -117,6 +120,26 @@ def test_a_list_and_a_watch_join_up(server: Installation) -> None:
     page = server.http.get("/v1/modelbox/events", params={"after": position, "wait": 5}).json()
     assert [one["type"] for one in page["events"]][:1] == ["job-created"]
     assert server.delete("joined").status_code == 204
+
+
+def test_by_label(server: Installation) -> None:
+    for job_id, labels in (("l-a", {"team": "vision", "site": "n"}), ("l-b", {"team": "sound"}), ("l-c", {})):
+        body = {"job_id": job_id, "job_graph": bad_flow(), "options": {"labels": labels}}
+        assert server.http.put(server.base, json=body).status_code == 400
+    for wanted, found in (
+        ("label=team", ["l-a", "l-b"]),
+        ("label=team%3Dvision", ["l-a"]),
+        ("label=team!=vision", ["l-b", "l-c"]),
+        ("label=!team", ["l-c"]),
+        ("label=team&label=!site", ["l-b"]),
+        ("label=team,site=n", ["l-a"]),
+        ("label=team=", []),
+    ):
+        page = server.http.get(f"{JOBS}?text=l-&sort=job_id&fields=job_id,labels&{wanted}").json()
+        assert (ids(page), page["total"], sum(page["counts"].values())) == (found, len(found), len(found)), wanted
+    assert get(server, text="l-a", fields="labels")["jobs"] == [{"labels": {"team": "vision", "site": "n"}}]
+    for job_id in ("l-a", "l-b", "l-c"):
+        assert server.delete(job_id).status_code == 204
 
 
 def test_an_end_is_told(server: Installation) -> None:
