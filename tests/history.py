@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-COLUMNS = "position, job_id, incarnation, version, type, data, epoch"
+COLUMNS = "position, job_id, incarnation, version, type, data, epoch, actor, idempotency_key"
 OF_NO_JOB = {"leader-elected", "backup-restored", "loss-accepted", "events-archived"}
 CHANGES = {"change-requested", "successor-started", "change-applied", "change-failed"}
 ENDS = {"engine-failed", "engine-exited", "engine-lost", "engine-stopped", "flow-succeeded"}
@@ -24,6 +24,8 @@ class Row:
     type: str
     data: dict[str, Any]
     epoch: int | None
+    actor: str = ""
+    key: str | None = None
 
 
 class History(list[Row]):
@@ -43,7 +45,8 @@ def read_history(database: str | Path) -> History:
         "SELECT job_id, incarnation, events FROM archived_job",
     )
     history = History(
-        Row(*row[:5], json.loads(row[5]) if isinstance(row[5], str) else row[5], row[6]) for row in rows
+        Row(*row[:5], json.loads(row[5]) if isinstance(row[5], str) else row[5], row[6], row[7], row[8])
+        for row in rows
     )
     history.gaps = gaps
     history.archived = {(job_id, incarnation): count for job_id, incarnation, count in archived}
@@ -70,6 +73,7 @@ def assert_legal(history: History) -> None:
     assert len(missing) == sum(archived.values()), "more or less is missing than was archived"
     epochs = [row.epoch for row in history if row.epoch is not None]
     assert epochs == sorted(epochs), "an old leader wrote after a new one"
+    _assert_keys_are_used_once(history)
     lives: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in history:
         if row.type not in OF_NO_JOB:
@@ -79,6 +83,16 @@ def assert_legal(history: History) -> None:
         _assert_life_is_legal(f"{job_id}, incarnation {incarnation}", life)
     assert not lives.keys() & archived.keys(), "in the log and in an archive"
     _assert_lives_follow_each_other(lives, archived)
+
+
+def _assert_keys_are_used_once(history: History) -> None:
+    """What a request with a key has done, it has done at once."""
+    ends: dict[tuple[str, str], int] = {}
+    for row in history:
+        if row.key is not None:
+            end = ends.setdefault((row.actor, row.key), row.position)
+            assert row.position - end <= 1, f"the request with key {row.key} was carried out twice"
+            ends[row.actor, row.key] = row.position
 
 
 def _assert_life_is_legal(name: str, life: list[Row]) -> None:

@@ -20,6 +20,7 @@ from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
 from server.jobs.errors import JobError, KeyReused, StillAnswering
 from server.jobs.once import AlreadyAnswered, KeptAnswer, Name, Once
+from server.jobs.state import Job
 from server.store import CannotStore, Store, StoreUnavailable
 from server.store.keyed import check_same
 
@@ -131,11 +132,25 @@ def carefully(handler: Handler) -> Handler:
         request.ctx.condition = condition_of(request)
         key = key_of(request)
         if key is None:
-            return await handler(request, rest)
+            return await _tagged(handler, request, rest)
         once_only: OnceOnly = request.app.ctx.once_only
-        return await once_only.answer(request, once_only.once_of(request, key), partial(handler, request, rest))
+        tagged = partial(_tagged, handler, request, rest)
+        return await once_only.answer(request, once_only.once_of(request, key), tagged)
 
     return handle
+
+
+def show_tag_of(request: Request, job: Job) -> None:
+    """Has the answer say the tag of `job`, which it shows or is about."""
+    request.ctx.job_shown = job
+
+
+async def _tagged(handler: Handler, request: Request, rest: str) -> HTTPResponse:
+    response = await handler(request, rest)
+    job: Job | None = getattr(request.ctx, "job_shown", None)
+    if job is not None and response.status < 300:
+        response.headers.update(request.app.ctx.view.headers_of(job))
+    return response
 
 
 def _tell_fault(task: "asyncio.Task[HTTPResponse]") -> None:
