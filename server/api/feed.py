@@ -8,7 +8,7 @@ import msgspec
 
 from server.api.entries import entry_of
 from server.jobs.events import InArchive, Recorded
-from server.jobs.ids import JobId, Position
+from server.jobs.ids import Epoch, JobId, Position
 from server.store import StoreUnavailable
 from server.store.history import History, LogPage, Wanted
 from server.wire.entries import Entry
@@ -64,6 +64,7 @@ class Feed:
         self._before = Position(0)  # of the event before the first that is kept
         self._last_gap = Position(0)  # of the last that stands for events in an archive
         self.position = Position(0)
+        self._fence = Epoch(0)
         self.closed = False
         self._news = asyncio.Event()
         self._waiting: dict[asyncio.Future[None], None] = {}
@@ -129,8 +130,7 @@ class Feed:
                 await self.grown(position, deadline - now())
 
     async def grown(self, position: Position, seconds: float) -> None:
-        """Waits until there is something behind `position`, or the database was replaced by an older copy; at most
-        so many seconds."""
+        """Waits until there is something behind `position`, or the log is another one; at most so many seconds."""
         restored = self._restored
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -158,7 +158,7 @@ class Feed:
     async def _read_on(self) -> None:
         while True:
             page = await self._history.after(self.position, READ, Wanted())
-            if page.head < self.position:
+            if page.head < self.position or page.fence != self._fence:
                 self._begin(await self._history.newest(LOADED))
                 self._restored += 1
                 await self._tell()
@@ -171,6 +171,8 @@ class Feed:
     def _begin(self, page: LogPage) -> None:
         self._kept, self._bytes = [], 0
         self.position = self._before = page.head
+        self._fence = page.fence
+        self._last_gap = Position(0)
         if page.events:
             self._before = Position(page.events[0].position - 1)
         self._take(page)

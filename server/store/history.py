@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.jobs.events import InArchive, Recorded
-from server.jobs.ids import JobId, Position
+from server.jobs.ids import Epoch, JobId, Position
 from server.store import queries
 from server.store.call_times import together
 from server.store.chain import trusted
@@ -42,11 +42,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """`events` are all that are wanted behind the position asked for, up to `looked_at`; `head`: the log's end."""
+    """`events` are all that are wanted behind the position asked for, up to `looked_at`; `head`: the log's end.
+    With another `fence` it is another log, see Head."""
 
     events: tuple[Recorded, ...]
     looked_at: Position
     head: Position
+    fence: Epoch
 
 
 class History:
@@ -102,10 +104,10 @@ class History:
 
 
 def page_after(connection: sa.Connection, position: Position, limit: int, wanted: Wanted) -> LogPage:
-    head = queries.head(connection).position
-    end = head
+    head_now = queries.head(connection)
+    end = head = head_now.position
     if wanted.job_id is not None and not is_storable(wanted.job_id):
-        return LogPage((), end, head)
+        return LogPage((), end, head, head_now.fence)
     if wanted.job_id is not None:
         query = queries.of_job(connection, wanted.job_id, position, limit)
     else:
@@ -126,14 +128,15 @@ def page_after(connection: sa.Connection, position: Position, limit: int, wanted
     known_to += [gaps[-1].position] if are_more else []
     found = [one for one in merged(events, gaps) if one.position <= min(known_to)]
     looked_at = found[limit - 1].position if len(found) >= limit else min(known_to)
-    return LogPage(tuple(found[:limit]), looked_at, head)
+    return LogPage(tuple(found[:limit]), looked_at, head, head_now.fence)
 
 
 def newest_page(connection: sa.Connection, limit: int) -> LogPage:
-    head = queries.head(connection).position
+    head_now = queries.head(connection)
+    head = head_now.position
     last = sa.select(EVENT).where(EVENT.c.position > head - limit).order_by(EVENT.c.position)
     gaps, _ = gap_entries(connection, Position(head - limit), limit)
-    return LogPage(tuple(merged(_recorded(connection, last), gaps)), head, head)
+    return LogPage(tuple(merged(_recorded(connection, last), gaps)), head, head, head_now.fence)
 
 
 def page_of_job(

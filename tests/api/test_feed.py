@@ -11,7 +11,7 @@ from server.api.feed import Feed, Part
 from server.jobs.ids import JobId, Position
 from server.store import Store, upgrade
 from server.store.history import History, Wanted
-from tests.store.jobs import CLIENT, create, delete, query
+from tests.store.jobs import CLIENT, create, delete, query, rechain
 
 ALL = Wanted()
 
@@ -121,6 +121,23 @@ async def test_those_who_wait_are_let_go_when_it_closes(feed: Feed) -> None:
     await asyncio.sleep(0.01)
     feed.close()
     assert (await asyncio.wait_for(waiting, 5)).events == []
+
+
+async def test_a_restored_log_that_is_longer_by_now_is_another_one(store: Store, feed: Feed, url: str) -> None:
+    await append(store, feed, 6)
+    query(url, "DROP TRIGGER event_is_not_changed")
+    query(url, "UPDATE event SET actor = 'another' WHERE position > 4")
+    rechain(url)
+    query(url, "UPDATE log_head SET fence = 1")
+    other = await Store.open(url)
+    try:
+        await other.submit(create(JobId("later")), CLIENT)
+    finally:
+        await other.close()
+    feed.wake()
+    await until_fed(feed, 7)
+    actors = [fed.entry.actor for fed in (await feed.after(Position(3), 10, ALL)).events]
+    assert actors == [CLIENT.actor, "another", "another", CLIENT.actor]
 
 
 async def test_a_log_that_became_shorter_is_another_one(store: Store, feed: Feed, url: str) -> None:
