@@ -14,10 +14,12 @@ from server.cli_docs import cli_doc, completion
 from server.cli_flow import flow
 from server.cli_job import job
 from server.cli_options import COMMON, OPEN, config_of, options, told_in_one_line
+from server.cli_support import doctor, support_bundle
 from server.cli_token import token
 from server.config import Config
 from server.errors import StartError
 from server.jobs.ids import Epoch
+from server.tracing import check_packages
 
 if TYPE_CHECKING:
     from server.store import Store
@@ -44,7 +46,7 @@ def cli() -> None:
     """A persistent job server for dataflow graphs, compatible with ModelBox Server's REST API."""
 
 
-for command in (flow, job, token, completion, cli_doc):
+for command in (flow, job, token, doctor, support_bundle, completion, cli_doc):
     cli.add_command(command)
 
 
@@ -60,6 +62,7 @@ def serve(stop_engines: bool, **given: Any) -> int:
     from server.supervisor import state_dir_lock
 
     config = config_of(given)
+    check_packages(config.tracing)
     tls_of(config.tls)  # says here what is wrong with its files, and not again and again in a child
     with state_dir_lock(config.state_dir):
         listener = listen(config.server.host, config.server.port)
@@ -274,6 +277,7 @@ def _process_config(what: str, given: dict[str, Any]) -> Config:
     from server.process import set_title
 
     config = config_of(given)
+    check_packages(config.tracing)
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
