@@ -1,6 +1,7 @@
 """The `job` commands: thin, each calls one function of `server.commands`."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,14 @@ def _complete_job(context: click.Context, _: click.Parameter, begin: str) -> "li
 
 
 _JOB = click.argument("job_id", metavar="JOB", shell_complete=_complete_job)
+_JOBS = click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=_complete_job)
+_GRACE = click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="For its engine to finish what it has begun.  [default: the server's]",
+)
+_FORCE = click.option("--force", is_flag=True, help="Kill its engine at once.")
 _IF_MATCH = click.option("--if-match", metavar="TAG", help="Only if it still has this etag; see `job show`.")
 _SORT = click.option("--sort", type=click.Choice(_SORTS), help="A minus sign: downwards.")
 
@@ -156,10 +165,17 @@ def show(where: Where, job_id: str, form: Form) -> int:
     callback=_labels,
     help="A label, beside those in the options; may be repeated.",
 )
+@click.option("--stopped", is_flag=True, help="Do not start it yet; `job start` does.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the flow is up.")
 @_server
 def create(
-    where: Where, file: Path, job_id: str | None, options: str | None, labels: dict[str, str], no_wait: bool
+    where: Where,
+    file: Path,
+    job_id: str | None,
+    options: str | None,
+    labels: dict[str, str],
+    stopped: bool,
+    no_wait: bool,
 ) -> int:
     """Create a job from FILE: a graph in TOML or JSON, or the JSON body of a create request; - is stdin."""
     import msgspec
@@ -175,21 +191,98 @@ def create(
         return Exit.UNUSABLE
     except msgspec.MsgspecError as error:
         raise click.BadParameter(f"no JSON object: {error}", param_hint="--options") from error
-    return with_client(where, lambda client: run(client, flow, given, labels, wait=not no_wait))
+    return with_client(where, lambda client: run(client, flow, given, labels, stopped=stopped, wait=not no_wait))
+
+
+def _about_one(job_ids: tuple[str, ...], if_match: str | None) -> None:
+    if if_match is not None and len(job_ids) > 1:
+        raise click.UsageError("--if-match is about one job, and there are several")
 
 
 @job.command()
-@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=_complete_job)
+@_JOBS
+@_GRACE
+@_FORCE
 @click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
 @_IF_MATCH
 @_server
-def delete(where: Where, job_ids: tuple[str, ...], no_wait: bool, if_match: str | None) -> int:
+def delete(
+    where: Where, job_ids: tuple[str, ...], grace: float | None, force: bool, no_wait: bool, if_match: str | None
+) -> int:
     """Delete jobs, one after the other, and wait until their engines are gone."""
     from server.commands.change import delete as run
 
-    if if_match is not None and len(job_ids) > 1:
-        raise click.UsageError("--if-match is about one job, and there are several")
-    return with_client(where, lambda client: run(client, job_ids, wait=not no_wait, if_match=if_match))
+    _about_one(job_ids, if_match)
+    within = 0.0 if force else grace
+    return with_client(
+        where, lambda client: run(client, job_ids, grace=within, wait=not no_wait, if_match=if_match)
+    )
+
+
+@job.command()
+@_JOBS
+@_GRACE
+@_FORCE
+@click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
+@_IF_MATCH
+@_server
+def stop(
+    where: Where, job_ids: tuple[str, ...], grace: float | None, force: bool, no_wait: bool, if_match: str | None
+) -> int:
+    """End the engines of jobs, and start none until `job start`. Jobs that have ended stay as they are."""
+    from server.commands.orders import order
+
+    _about_one(job_ids, if_match)
+    given: dict[str, Any] = {
+        "grace": 0.0 if force else grace,
+        "wait": not no_wait,
+        "if_match": if_match,
+    }
+    return with_client(where, lambda client: order(job_ids, "stopping", partial(client.stop, **given)))
+
+
+@job.command()
+@_JOBS
+@click.option("--no-wait", is_flag=True, help="Do not wait until the flow is up.")
+@_IF_MATCH
+@_server
+def start(where: Where, job_ids: tuple[str, ...], no_wait: bool, if_match: str | None) -> int:
+    """Start jobs that were stopped or have ended, or whose next attempt is waited for."""
+    from server.commands.orders import order
+
+    _about_one(job_ids, if_match)
+    given: dict[str, Any] = {"wait": not no_wait, "if_match": if_match}
+    return with_client(where, lambda client: order(job_ids, "starting", partial(client.start, **given)))
+
+
+@job.command()
+@_JOBS
+@click.option("--only-failed", is_flag=True, help="Do nothing to jobs that are not FAILED.")
+@_GRACE
+@_FORCE
+@click.option("--no-wait", is_flag=True, help="Do not wait until the flow is up.")
+@_IF_MATCH
+@_server
+def restart(
+    where: Where,
+    job_ids: tuple[str, ...],
+    only_failed: bool,
+    grace: float | None,
+    force: bool,
+    no_wait: bool,
+    if_match: str | None,
+) -> int:
+    """Give jobs another engine, in place of the one that they have, or had."""
+    from server.commands.orders import order
+
+    _about_one(job_ids, if_match)
+    given: dict[str, Any] = {
+        "only_failed": only_failed,
+        "grace": 0.0 if force else grace,
+        "wait": not no_wait,
+        "if_match": if_match,
+    }
+    return with_client(where, lambda client: order(job_ids, "restarting", partial(client.restart, **given)))
 
 
 @job.command()

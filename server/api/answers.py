@@ -1,7 +1,7 @@
 """How answers look on the wire: JSON in ModelBox's key order, its security headers, its error form."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import UNSET
@@ -22,6 +22,7 @@ from server.jobs.errors import (
     WrongMachine,
 )
 from server.jobs.state import Job
+from server.jobs.words import Desired
 from server.wire.bodies import Change, ErrorBody, FailedChange, JobBody
 
 _STATUS: dict[type[JobError], int] = {
@@ -95,6 +96,8 @@ def job_body(job: Job) -> bytes:
 def status_of(job: Job) -> JobBody:
     """The status of `job`, keys in alphabetical order as ModelBox writes them."""
     body = JobBody(job_error_msg=job.error, job_id=job.job_id, job_status=job.status)
+    if job.desired is Desired.STOPPED:
+        body = replace(body, desired="stopped")
     if job.last_exit is not None:
         body = replace(
             body,
@@ -108,6 +111,16 @@ def status_of(job: Job) -> JobBody:
     if job.changes.newest > 1:
         body = replace(body, version=job.revision, **_changes(job))
     return body
+
+
+class AcceptedBody(JobBody, frozen=True, kw_only=True):
+    """On record; it is not decided yet what comes of it."""
+
+    http_status: ClassVar[int] = 202
+
+
+def accepted(job: Job) -> AcceptedBody:
+    return AcceptedBody(**msgspec.structs.asdict(status_of(job)))
 
 
 def _changes(job: Job) -> dict[str, Any]:

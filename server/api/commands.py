@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from server.config import JobsSection
 from server.failpoints import Failpoint, hit
-from server.jobs.commands import ChangeJob, Command, Context, CreateJob, DeleteJob, decide_in
+from server.jobs.commands import ChangeJob, Command, Context, CreateJob, decide_in
 from server.jobs.errors import NoSuchJob
-from server.jobs.ids import JobId
+from server.jobs.orders import DeleteJob, RestartJob, StartJob, StopJob, is_to_go
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 from server.store import Appended, Store
@@ -25,6 +25,14 @@ class Changed(msgspec.Struct, frozen=True):
     job: Job
     is_over: bool = True
     error: str = ""
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """`is_over`: it is as was asked for, or will not be. `is_news`: it was not so before."""
+
+    job: Job
+    is_over: bool = True
+    is_news: bool = True
 
 
 class JobCommands:
@@ -60,7 +68,7 @@ class JobCommands:
     async def change(self, command: ChangeJob, context: Context, *, wait: bool) -> Changed:
         """What came of it, or the job on its way there when `wait` is off or the time is up.
 
-        Raises: NoSuchJob, ChangeUnderWay, InvalidCommand, StoreUnavailable.
+        Raises: NoSuchJob, ChangeUnderWay, InvalidCommand, NotAllowed, StoreUnavailable.
         """
         appended = await self._submit(command, context)
         job = appended.job
@@ -78,18 +86,41 @@ class JobCommands:
             raise NoSuchJob("it was deleted meanwhile")
         return Changed(now, is_over=False)
 
-    async def delete(self, job_id: JobId, context: Context, *, wait: bool) -> Job | None:
+    async def order(self, order: StopJob | StartJob | RestartJob, context: Context, *, wait: bool) -> Ordered:
+        """The job once it is as was asked for, or on its way there when `wait` is off or the time is up.
+
+        Raises: NoSuchJob, StoreUnavailable.
+        """
+        appended = await self._submit(order, context)
+        job = appended.job
+        assert job is not None
+        is_news = bool(appended.events or appended.resumed)
+        stops = isinstance(order, StopJob)
+        if not (is_news or _is_on_its_way(job, stops=stops)):
+            return Ordered(job, is_news=False)
+        if not wait:
+            return Ordered(job, is_over=_is_as_ordered(job, stops=stops))
+        limit = self._limits.delete_wait + (0.0 if stops else self._limits.create_wait)
+        ended = await self._settled(job, lambda now: _is_as_ordered(now, stops=stops), limit)
+        if ended is not None:
+            return Ordered(ended)
+        now = self._follower.jobs.get(job.job_id)
+        if now is None or now.incarnation != job.incarnation:
+            raise NoSuchJob("it was deleted meanwhile")
+        return Ordered(now, is_over=False)
+
+    async def delete(self, command: DeleteJob, context: Context, *, wait: bool) -> Job | None:
         """None once the job and its engine are gone, or the job, still being deleted, when `wait` is off or
         the time is up.
 
         Raises: NoSuchJob, StoreUnavailable.
         """
-        appended = await self._submit(DeleteJob(job_id=job_id), context)
+        appended = await self._submit(command, context)
         job = appended.job
         assert job is not None
         if wait:
             await self._settled(job, _never, self._limits.delete_wait)
-        now = self._follower.jobs.get(job_id)
+        now = self._follower.jobs.get(command.job_id)
         return now if now is not None and now.incarnation == job.incarnation else None
 
     async def _submit(self, command: Command, context: Context) -> Appended:
@@ -124,6 +155,21 @@ class JobCommands:
 
 def _has_outcome(job: Job) -> bool:
     return job.actual is Actual.READY or job.outcome is not Outcome.OPEN or job.desired is not Desired.RUNNING
+
+
+def _is_as_ordered(job: Job, *, stops: bool) -> bool:
+    if stops:
+        return job.actual is Actual.NONE or job.desired is not Desired.STOPPED
+    return _has_outcome(job) and not (job.desired is Desired.RUNNING and is_to_go(job, job.attempt))
+
+
+def _is_on_its_way(job: Job, *, stops: bool) -> bool:
+    """Whether what was asked for has been asked for before, and is not done yet."""
+    if stops:
+        return job.desired is Desired.STOPPED and job.actual is not Actual.NONE
+    is_starting = job.actual in (Actual.NONE, Actual.STARTING) and job.retry_at is None
+    is_wanted = job.desired is Desired.RUNNING and job.outcome is Outcome.OPEN
+    return is_wanted and (is_starting or is_to_go(job, job.attempt))
 
 
 def _waits_for_engine(job: Job) -> bool:

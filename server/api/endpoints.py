@@ -5,7 +5,18 @@ from typing import Any
 import msgspec
 from sanic import Sanic
 
-from server.api import describe, events, health, job_graph, job_list, job_log, metrics, token_list, versions
+from server.api import (
+    describe,
+    events,
+    health,
+    job_graph,
+    job_list,
+    job_log,
+    metrics,
+    orders,
+    token_list,
+    versions,
+)
 from server.api.describe import Descriptions, program_version
 from server.api.docs_page import page
 from server.api.endpoint import Endpoint, Handler
@@ -16,6 +27,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *events.ENDPOINTS,
     *job_log.ENDPOINTS,
     *job_graph.ENDPOINTS,
+    *orders.ENDPOINTS,
     *versions.ENDPOINTS,
     *health.ENDPOINTS,
     *metrics.ENDPOINTS,

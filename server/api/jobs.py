@@ -4,12 +4,14 @@ from urllib.parse import unquote
 
 from sanic import Blueprint, HTTPResponse, Request
 
+from server.api import orders
 from server.api.answers import answer, job_body
 from server.api.changes import change
 from server.api.create_request import parse_create
 from server.api.endpoint import VALIDATE, Handler
 from server.api.endpoints import AboutJob
 from server.api.once import carefully
+from server.api.orders import ASYNC, wants_async
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
 from server.api.visitor import context_of, visitor_of
 from server.failpoints import Failpoint, hit
@@ -47,12 +49,12 @@ async def create(request: Request, rest: str = "") -> HTTPResponse:
     command = parse_create(request.body, request.app.ctx.restart_policy, request.app.ctx.limits)
     if only_try:
         return await dry_run(request, command)
-    wait = not _wants_async(request)
+    wait = not wants_async(request)
     job = await request.app.ctx.commands.create(command, context_of(request), wait=wait)
     hit(Failpoint.API_BEFORE_ANSWER)
     headers = {"Location": f"{BASE}/{job.job_id}"} | request.app.ctx.view.headers_of(job)
     if not wait:
-        return answer(202, job_body(job), headers | {"Preference-Applied": "respond-async"})
+        return answer(202, job_body(job), headers | ASYNC)
     if job.outcome is Outcome.FAILED:
         raise InvalidGraph(job.error, place_in_graph(job.error))
     return answer(201, headers=headers)
@@ -78,18 +80,14 @@ async def patch(request: Request, rest: str = "") -> HTTPResponse:
     segments = _segments(rest)
     if len(segments) > 1 or not segments[0]:
         raise NoSuchJob
-    return await change(request, JobId(segments[0]), context_of(request), wait=not _wants_async(request))
+    return await change(request, JobId(segments[0]), context_of(request), wait=not wants_async(request))
 
 
 async def delete(request: Request, rest: str = "") -> HTTPResponse:
     segments = _segments(rest)
     if len(segments) > 1 or not segments[0]:
         raise NoSuchJob
-    wait = not _wants_async(request)
-    job = await request.app.ctx.commands.delete(JobId(segments[0]), context_of(request), wait=wait)
-    if job is None:
-        return answer(204)
-    return answer(202, job_body(job), None if wait else {"Preference-Applied": "respond-async"})
+    return await orders.delete(request, JobId(segments[0]))
 
 
 def _about_job(request: Request, method: str, segments: list[str]) -> Handler | None:
@@ -102,8 +100,3 @@ def _about_job(request: Request, method: str, segments: list[str]) -> Handler | 
 def _segments(rest: str) -> list[str]:
     """The path below the base, split first and decoded then, so that an escaped slash stays in its segment."""
     return [unquote(part) if "%" in part else part for part in rest.split("/")]
-
-
-def _wants_async(request: Request) -> bool:
-    preferences = ",".join(request.headers.getall("prefer", ()))
-    return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))

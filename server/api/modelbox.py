@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from server.api.orders import EndingQuery
 from server.api.rights import Need, Scoped, need
 from server.api.validation import CreateQuery
 from server.wire.bodies import ChangeBody, CreateBody, JobBody, JobListBody
@@ -127,7 +128,11 @@ DESCRIBED = (
         method="DELETE",
         path="/v1/modelbox/job/{job_id}",
         name="delete_job",
-        text=f"Deletes a job and waits until its engine is gone and its ports are free.\n\n{RESPOND_ASYNC}",
+        text=(
+            "Deletes a job and waits until its engine is gone and its ports are free.\n\nAsked for again with less"
+            f" grace, or `force`, it shortens what was given before. {RESPOND_ASYNC}"
+        ),
+        query=EndingQuery,
         answers={
             204: ("The job is gone.", None),
             202: ("On record, the job is DELETEING.", JobBody),

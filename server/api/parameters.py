@@ -20,7 +20,7 @@ class InvalidParameter(InvalidCommand):
         super().__init__(f"{kind} '{name}': {reason}", Place(field=name))
 
 
-def query_of(request: Request, kind: type[T]) -> T:
+def query_of(request: Request, kind: type[T], *, ignore_unknown: bool = False) -> T:
     """A field whose type is a tuple takes its parameter more than once, and each value may be a list with commas.
 
     Raises: InvalidParameter.
@@ -28,6 +28,8 @@ def query_of(request: Request, kind: type[T]) -> T:
     takes_many = _fields_of(kind)
     given: dict[str, str | list[str]] = {}
     for name, value in request.get_query_args(keep_blank_values=True):
+        if name not in takes_many and ignore_unknown:
+            continue
         if name not in takes_many:
             known = ", ".join(takes_many) or "none"
             raise InvalidParameter(_shown(name), f"there is no such parameter here; there are: {known}")

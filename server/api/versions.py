@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 from sanic import Request
 
 from server.api import comparison as compare
-from server.api.answers import status_of
+from server.api.answers import AcceptedBody, accepted, status_of
 from server.api.changes import ended_well
 from server.api.endpoint import JOB, Endpoint, JobPath
+from server.api.once import show_tag_of
 from server.api.parameters import InvalidParameter
 from server.api.validation import examined
 from server.api.visitor import context_of
@@ -53,12 +54,6 @@ class RollbackQuery(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class ChangingBody(JobBody, frozen=True, kw_only=True):
-    """It is not decided yet what comes of the change."""
-
-    http_status: ClassVar[int] = 202
-
-
 async def versions(request: Request, path: JobPath, query: VersionsQuery) -> VersionsPage:
     """What the job has been, and what it was to become, newest first.
 
@@ -94,7 +89,7 @@ async def diff(request: Request, path: JobPath, query: DiffQuery) -> VersionDiff
     return result if old.digest == new.digest else await _with_graphs(request, result, old, new)
 
 
-async def rollback(request: Request, path: JobPath, query: RollbackQuery) -> JobBody | ChangingBody:
+async def rollback(request: Request, path: JobPath, query: RollbackQuery) -> JobBody | AcceptedBody:
     """Gives the job the graph and options of an earlier version, as a new version.
 
     Everything is as for a change with that content: what runs goes on until the new engine is ready.
@@ -112,10 +107,10 @@ async def rollback(request: Request, path: JobPath, query: RollbackQuery) -> Job
         back_to=target.version,
     )
     changed = await request.app.ctx.commands.change(command, context_of(request), wait=True)
+    show_tag_of(request, changed.job)
     hit(Failpoint.API_BEFORE_ANSWER)
     ended_well(changed)
-    body = status_of(changed.job)
-    return body if changed.is_over else msgspec.convert(body, ChangingBody, from_attributes=True)
+    return status_of(changed.job) if changed.is_over else accepted(changed.job)
 
 
 async def _job(request: Request, job_id: JobId) -> Job:

@@ -186,10 +186,39 @@ class AsyncClient:
         does. Raises: NoSuchJob."""
         return await self.send(calls.etag(job_id))
 
-    async def delete(self, job_id: str, *, wait: bool = True, if_match: str | None = None) -> bool:
-        """True: the job is gone; False: it is DELETEING. Raises: NoSuchJob; ConditionFailed, when it has another
-        tag than `if_match`."""
-        return await self.send(calls.delete(job_id, wait=wait, if_match=if_match))
+    async def stop(
+        self, job_id: str, *, grace: float | None = None, wait: bool = True, if_match: str | None = None
+    ) -> JobBody:
+        """Ends its engine, within `grace` seconds, 0: at once, and starts none until somebody asks for it. A job
+        that has ended stays as it is. Raises: NoSuchJob, ConditionFailed."""
+        return await self.send(calls.stop(job_id, grace=grace, wait=wait, if_match=if_match))
+
+    async def start(self, job_id: str, *, wait: bool = True, if_match: str | None = None) -> JobBody:
+        """Starts a job that was stopped or has ended, or whose next attempt is waited for.
+
+        Raises: NoSuchJob; InvalidGraph, when it fails again; ConditionFailed.
+        """
+        return await self.send(calls.start(job_id, wait=wait, if_match=if_match))
+
+    async def restart(
+        self,
+        job_id: str,
+        *,
+        only_failed: bool = False,
+        grace: float | None = None,
+        wait: bool = True,
+        if_match: str | None = None,
+    ) -> JobBody:
+        """Another engine in place of the one that it has, or had. Raises: as `start`."""
+        call = calls.restart(job_id, only_failed=only_failed, grace=grace, wait=wait, if_match=if_match)
+        return await self.send(call)
+
+    async def delete(
+        self, job_id: str, *, grace: float | None = None, wait: bool = True, if_match: str | None = None
+    ) -> bool:
+        """True: the job is gone; False: it is DELETEING. Its engine has `grace` seconds, the server's if None; 0:
+        it is killed at once. Raises: NoSuchJob; ConditionFailed, when it has another tag than `if_match`."""
+        return await self.send(calls.delete(job_id, grace=grace, wait=wait, if_match=if_match))
 
     async def history(self, job_id: str, *, newest_first: bool = False) -> AsyncIterator[Entry]:
         """What happened to the jobs of that id, page by page as it is taken. Raises: NoSuchJob."""

@@ -173,12 +173,52 @@ def etag(job_id: str) -> Call[str]:
     return Call(method="GET", path=_job(job_id), read=_etag)
 
 
-def delete(job_id: str, *, wait: bool = True, if_match: str | None = None) -> Call[bool]:
+def stop(
+    job_id: str, *, grace: float | None = None, wait: bool = True, if_match: str | None = None
+) -> Call[JobBody]:
+    return _order(job_id, "stop", {"grace": _seconds(grace)}, _asking(wait, if_match))
+
+
+def start(job_id: str, *, wait: bool = True, if_match: str | None = None) -> Call[JobBody]:
+    return _order(job_id, "start", {}, _asking(wait, if_match))
+
+
+def restart(
+    job_id: str,
+    *,
+    only_failed: bool = False,
+    grace: float | None = None,
+    wait: bool = True,
+    if_match: str | None = None,
+) -> Call[JobBody]:
+    params = {"grace": _seconds(grace), "only_failed": "true" if only_failed else ""}
+    return _order(job_id, "restart", params, _asking(wait, if_match))
+
+
+def _order(job_id: str, word: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Call[JobBody]:
+    return Call(
+        method="POST",
+        path=f"{_job(job_id)}/{word}",
+        read=_as(JobBody),
+        params=_given(params),
+        headers=headers,
+        mutates=True,
+    )
+
+
+def _seconds(grace: float | None) -> str:
+    return "" if grace is None else f"{grace:g}"
+
+
+def delete(
+    job_id: str, *, grace: float | None = None, wait: bool = True, if_match: str | None = None
+) -> Call[bool]:
     """True when the job is gone, False when that is under way."""
     return Call(
         method="DELETE",
         path=_job(job_id),
         read=lambda response: response.status_code == 204,
+        params=_given({"grace": _seconds(grace)}),
         headers=_asking(wait, if_match),
         mutates=True,
         gone_is=True,

@@ -27,10 +27,13 @@ def create(
     options: Mapping[str, Any] | None,
     labels: Mapping[str, str] | None = None,
     *,
+    stopped: bool = False,
     wait: bool,
 ) -> int:
     if labels:
         options = with_labels(flow.options if options is None else options, labels)
+    if stopped:
+        options = {**((flow.options if options is None else options) or {}), "initial_state": "stopped"}
     with under_way(f"creating {flow.job_id}"):
         word = create_job(client, flow, options, wait=wait)
     click.echo(f"{flow.job_id} {word}")
@@ -65,7 +68,14 @@ def change_job(client: "Client", flow: FlowFile, options: Mapping[str, Any]) -> 
     return body.job_status
 
 
-def delete(client: "Client", job_ids: Sequence[str], *, wait: bool, if_match: str | None = None) -> int:
+def delete(
+    client: "Client",
+    job_ids: Sequence[str],
+    *,
+    grace: float | None = None,
+    wait: bool,
+    if_match: str | None = None,
+) -> int:
     """Goes on with the others when one cannot be deleted; the exit code is the first failure's."""
     from server.client import ApiError
 
@@ -74,9 +84,9 @@ def delete(client: "Client", job_ids: Sequence[str], *, wait: bool, if_match: st
         try:
             with under_way(f"deleting {job_id}"):
                 if wait:
-                    gone = delete_job(client, job_id, if_match=if_match)
+                    gone = delete_job(client, job_id, grace=grace, if_match=if_match)
                 else:
-                    gone = client.delete(job_id, wait=False, if_match=if_match)
+                    gone = client.delete(job_id, grace=grace, wait=False, if_match=if_match)
         except ApiError as error:
             complain(f"{job_id}: {told(error)}")
             code = code or exit_of(error)
@@ -87,11 +97,11 @@ def delete(client: "Client", job_ids: Sequence[str], *, wait: bool, if_match: st
     return code
 
 
-def delete_job(client: "Client", job_id: str, *, if_match: str | None = None) -> bool:
+def delete_job(client: "Client", job_id: str, *, grace: float | None = None, if_match: str | None = None) -> bool:
     """Whether it is gone. Raises: ClientError."""
     from server.client import NoSuchJob
 
-    gone = client.delete(job_id, if_match=if_match)
+    gone = client.delete(job_id, grace=grace, if_match=if_match)
     deadline = time.monotonic() + GONE_SECONDS
     while not gone and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)

@@ -12,6 +12,11 @@ from server.jobs.graph import Graph as Graph
 from server.jobs.ids import Epoch, JobId
 from server.jobs.once import Once
 from server.jobs.options import NO_OPTIONS, JobOptions
+from server.jobs.orders import DeleteJob as DeleteJob
+from server.jobs.orders import Order, decide_order
+from server.jobs.orders import RestartJob as RestartJob
+from server.jobs.orders import StartJob as StartJob
+from server.jobs.orders import StopJob as StopJob
 from server.jobs.state import Job
 from server.jobs.versions import is_change_news
 from server.jobs.words import Actual, Desired, Outcome
@@ -28,10 +33,6 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
     max_jobs: int = 0
 
 
-class DeleteJob(msgspec.Struct, frozen=True, kw_only=True):
-    job_id: JobId
-
-
 class Observe(msgspec.Struct, frozen=True, kw_only=True):
     """The runner's word on what happened to one incarnation of a job."""
 
@@ -40,7 +41,7 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
     event: e.Event
 
 
-Command = CreateJob | ChangeJob | DeleteJob | Observe
+Command = CreateJob | ChangeJob | Order | Observe
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,10 +110,8 @@ def decide(job: Job | None, command: Command, live_jobs: int = 0) -> tuple[e.Eve
             )
         case ChangeJob():
             return decide_change(job, command)
-        case DeleteJob():
-            if job is None:
-                raise NoSuchJob
-            return () if job.desired is Desired.DELETED else (e.DeleteRequested(),)
+        case StopJob() | StartJob() | RestartJob() | DeleteJob():
+            return decide_order(job, command)
         case Observe():
             return (command.event,) if _still_news(job, command) else ()
 

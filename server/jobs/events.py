@@ -294,11 +294,37 @@ class ChangeFailed(Event, frozen=True, kw_only=True):
 ChangeEvent = ChangeRequested | SuccessorStarted | ChangeApplied | ChangeFailed
 
 
+class StopRequested(Event, frozen=True, kw_only=True):
+    """The job is to have no engine until somebody starts it. `grace`: seconds that its engine has to finish what
+    it has begun, None for the configuration's; 0: it is killed at once."""
+
+    type: ClassVar[str] = "stop-requested"
+    grace: float | None = None
+
+
+class StartRequested(Event, frozen=True, kw_only=True):
+    """The job is to have an engine, now, whatever became of earlier ones."""
+
+    type: ClassVar[str] = "start-requested"
+
+
+class RestartRequested(Event, frozen=True, kw_only=True):
+    """The job is to have another engine than it has, or had last. `grace` as in StopRequested."""
+
+    type: ClassVar[str] = "restart-requested"
+    grace: float | None = None
+
+
 class DeleteRequested(Event, frozen=True, kw_only=True):
+    """`grace` as in StopRequested. Asked for again, it shortens the one before."""
+
     type: ClassVar[str] = "delete-requested"
+    grace: float | None = None
 
 
-COMMANDS_OF_CLIENTS = (ChangeRequested, DeleteRequested)
+OrderEvent = StopRequested | StartRequested | RestartRequested | DeleteRequested
+
+COMMANDS_OF_CLIENTS = (ChangeRequested, StopRequested, StartRequested, RestartRequested, DeleteRequested)
 """What clients, or files, had done to a job after it was created; the rest is what became of it."""
 
 
@@ -351,6 +377,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SuccessorStarted,
         ChangeApplied,
         ChangeFailed,
+        StopRequested,
+        StartRequested,
+        RestartRequested,
         DeleteRequested,
         JobDeleted,
     )

@@ -28,6 +28,13 @@ class Restart(StrEnum):
     ALWAYS = "always"
 
 
+class InitialState(StrEnum):
+    """What a job is when it was just created."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
 class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`attempts`: failures within `interval` seconds after which it is given up; no attempts: never; no interval:
     failures in a row. `delay`: seconds before the first restart, doubling with each failure in a row up to
@@ -54,6 +61,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limits: Limits | None = None
     stall_after: Seconds | None = None
     labels: JobLabels = {}
+    initial_state: InitialState | None = None
 
 
 NO_OPTIONS = JobOptions()

@@ -39,7 +39,13 @@ def _what(event: e.Event, recorded: e.Recorded) -> str:
         case e.ChangeFailed(revision=revision):
             return f"version {revision} came to nothing"
         case e.DeleteRequested():
-            return "delete requested"
+            return f"delete requested{_by_force(event.grace)}"
+        case e.StopRequested():
+            return f"stop requested{_by_force(event.grace)}"
+        case e.StartRequested():
+            return "start requested"
+        case e.RestartRequested():
+            return f"restart requested{_by_force(event.grace)}"
         case e.JobDeleted():
             return "deleted"
         case e.AttemptsSummedUp():
@@ -49,6 +55,10 @@ def _what(event: e.Event, recorded: e.Recorded) -> str:
             )
     attempt = getattr(event, "attempt", None)
     return recorded.type if attempt is None else f"attempt {attempt} {_of_attempt(event)}"
+
+
+def _by_force(grace: float | None) -> str:
+    return ", by force" if grace == 0 else ""
 
 
 def _of_attempt(event: e.Event) -> str:

@@ -6,7 +6,8 @@ import msgspec
 
 from server.jobs import events as e
 from server.jobs.ids import Digest, JobId, Position
-from server.jobs.options import NO_OPTIONS, JobOptions
+from server.jobs.options import NO_OPTIONS, InitialState, JobOptions
+from server.jobs.orders import NO_ORDERS, Orders, fold_order, is_to_go
 from server.jobs.versions import NO_CHANGES, Changes, fold_change, without_replaced
 from server.jobs.words import Actual, Desired, JobStatus, Outcome, status_word
 
@@ -45,6 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stalls: int = 0  # of this attempt
     revision: int = 1  # which version of graph and options this is
     changes: Changes = NO_CHANGES
+    orders: Orders = NO_ORDERS
     generation: int = 1  # how many commands of clients this incarnation has had, its creation included
     left_out: int = 0  # changes since `position` that are not in the log; see crash_loop
 
@@ -80,10 +82,19 @@ def fold(job: Job | None, recorded: e.Recorded) -> Job | None:
     )
     if isinstance(event, e.ChangeEvent):
         return fold_change(seen, event, recorded.recorded_at)
+    if isinstance(event, e.OrderEvent):
+        return fold_order(seen, event)
     attempt = getattr(event, "attempt", None)
     if attempt is not None and attempt < job.attempt:
         return without_replaced(seen, attempt)  # a late word about an earlier attempt
     return _apply(seen, event, recorded.recorded_at)
+
+
+_DESIRED_AT_FIRST = {
+    None: Desired.RUNNING,
+    InitialState.RUNNING: Desired.RUNNING,
+    InitialState.STOPPED: Desired.STOPPED,
+}
 
 
 def _created(recorded: e.Recorded, event: e.JobCreated) -> Job:
@@ -96,6 +107,7 @@ def _created(recorded: e.Recorded, event: e.JobCreated) -> Job:
         origin=event.origin,
         file_digest=event.file_digest,
         options=event.options,
+        desired=_DESIRED_AT_FIRST[event.options.initial_state],
         created_at=recorded.recorded_at,
         changed_at=recorded.recorded_at,
     )
@@ -103,10 +115,16 @@ def _created(recorded: e.Recorded, event: e.JobCreated) -> Job:
 
 def _apply(job: Job, event: e.Event, at: datetime) -> Job:
     match event:
-        case e.DeleteRequested():
-            return replace(job, desired=Desired.DELETED)
         case e.EngineStarted():
-            return replace(job, actual=Actual.STARTING, attempt=event.attempt, engine=event.engine, retry_at=None)
+            orders = replace(job.orders, grace=None) if job.desired is Desired.RUNNING else job.orders
+            return replace(
+                job,
+                actual=Actual.STARTING,
+                attempt=event.attempt,
+                engine=event.engine,
+                retry_at=None,
+                orders=orders,
+            )
         case e.EngineReady():
             return replace(
                 job,
@@ -127,6 +145,8 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
             return replace(job, stalled=None, stalls=event.number)
         case e.EngineUnreachable():
             return replace(job, actual=Actual.UNREACHABLE)
+        case e.EngineFailed() | e.EngineExited() if is_to_go(job, event.attempt):
+            return replace(_without_engine(job), attempt=event.attempt, last_exit=_last_exit(event, at))
         case e.EngineFailed() | e.EngineExited():
             return replace(
                 _without_engine(job),
@@ -157,6 +177,9 @@ def _apply(job: Job, event: e.Event, at: datetime) -> Job:
             return replace(job, failures=0, rounds=0, in_interval=0, interval_began=None)
         case e.EngineLost() | e.EngineStopped():
             last_exit = e.LastExit(attempt=event.attempt, at=at, message=event.reason)
+            return replace(_without_engine(job), last_exit=last_exit)
+        case e.FlowSucceeded() if is_to_go(job, event.attempt):
+            last_exit = e.LastExit(attempt=event.attempt, at=at, code=0)
             return replace(_without_engine(job), last_exit=last_exit)
         case e.FlowSucceeded():
             return replace(

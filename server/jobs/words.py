@@ -7,6 +7,7 @@ class Desired(StrEnum):
     """What the commands ask for."""
 
     RUNNING = "running"
+    STOPPED = "stopped"
     DELETED = "deleted"
 
 

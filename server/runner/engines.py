@@ -9,7 +9,8 @@ from server.runner.reconcile import EngineView
 
 
 class Engine(msgspec.Struct, kw_only=True):
-    """`stopping` is why we told it to stop, "" while we did not; `stalled` the same for a flow that makes no
+    """`stopping` is why we told it to stop, "" while we did not, and `grace` how many seconds it was given for it;
+    `stalled` the same for a flow that makes no
     progress. `said_last`: it has told how its flow ended. `exited`: its process is gone. `holds_slot`: it counts
     among those that are starting. `silent_since`: the loop's time at which it began not to answer. `plan`: the one
     that it was given. `ready`: a successor is, to take over and to serve `endpoints`."""
@@ -19,6 +20,7 @@ class Engine(msgspec.Struct, kw_only=True):
     attempt: int
     handle: EngineHandle
     stopping: str = ""
+    grace: float | None = None
     stalled: str = ""
     said_last: bool = False
     exited: bool = False
@@ -30,7 +32,7 @@ class Engine(msgspec.Struct, kw_only=True):
 
     @property
     def view(self) -> EngineView:
-        return EngineView(self.incarnation, self.attempt, self._is_leaving)
+        return EngineView(self.incarnation, self.attempt, self._is_leaving, self.grace)
 
     @property
     def second_view(self) -> SecondView:

@@ -17,9 +17,10 @@ from server.engines.protocol import Refusal
 from server.failpoints import Failpoint, hit
 from server.jobs import events as e
 from server.jobs.ids import Epoch, JobId
+from server.jobs.orders import has_no_engine_to_come, is_to_go
 from server.jobs.restart import healthy_after, healthy_at, policy_of, stall_after_of
 from server.jobs.state import Job
-from server.jobs.words import Actual, Outcome
+from server.jobs.words import Actual
 from server.runner import change as c
 from server.runner import reconcile as r
 from server.runner.adoption import Adoption, loss_of
@@ -34,6 +35,7 @@ from server.runner.timers import Timers
 from server.runner.watch import Watch
 from server.store import Store
 from server.store.follower import Follower
+from server.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -45,7 +47,13 @@ TAKE_OVER_SECONDS = 0.5
 
 class Keeper:
     def __init__(
-        self, store: Store, follower: Follower, driver: EngineDriver, epoch: Epoch, config: Config
+        self,
+        store: Store,
+        follower: Follower,
+        driver: EngineDriver,
+        epoch: Epoch,
+        config: Config,
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._follower = follower
@@ -62,7 +70,7 @@ class Keeper:
         self._again: set[JobId] = set()
         self._timers = Timers(self.wake)
         self._slots = StartSlots(config.engine.max_starting, self.wake)
-        self._starts = Starts(store, driver, self._adoption, self._slots, epoch, config, self.wake)
+        self._starts = Starts(store, driver, self._adoption, self._slots, epoch, config, self.wake, tracing)
         self._closing = ""
         self._none_left = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -181,15 +189,21 @@ class Keeper:
             case r.RecordHealthy() if job is not None:
                 await self._recorder.record(job_id, job.incarnation, e.EngineHealthy(attempt=job.attempt))
             case r.RemoveJob() if job is not None:
-                with suppress(EngineHostGone):  # a host that is gone holds no listener
-                    await self._driver.release(job_id)
+                await self._release(job_id)
                 await self._recorder.record(job_id, job.incarnation, e.JobDeleted())
+            case r.ReleasePorts() if second is None:
+                await self._release(job_id)
+                return False
             case r.Wait(seconds):
                 self._timers.wake_in(seconds, job_id)
                 return False
             case _:
                 return False
         return True
+
+    async def _release(self, job_id: JobId) -> None:
+        with suppress(EngineHostGone):  # a host that is gone holds no listener
+            await self._driver.release(job_id)
 
     def _retry_in(self, job: Job) -> float:
         """Seconds until the next attempt is due."""
@@ -310,23 +324,32 @@ class Keeper:
             return
         self._untidy.add(engine.job_id)
         if _is_finished(job) and engine.job_id not in self._held and job.changes.pending is None:
-            with suppress(EngineHostGone):
-                await self._driver.release(engine.job_id)
+            await self._release(engine.job_id)
 
     def _check_none_left(self) -> None:
         if self._closing and not len(self._held):
             self._none_left.set()
 
     async def _stop(self, engine: Engine, reason: str) -> None:
-        if engine.stopping:
+        grace = self._grace_of(engine)
+        if engine.stopping and engine.grace is not None and grace >= engine.grace:
             return
-        engine.stopping = reason
+        engine.stopping, engine.grace = engine.stopping or reason, grace
         hit(Failpoint.RUNNER_BEFORE_STOP)
-        log.info("stopping engine", job_id=engine.job_id, attempt=engine.attempt, reason=reason)
+        log.info("stopping engine", job_id=engine.job_id, attempt=engine.attempt, grace=grace, reason=reason)
         assert self._tasks is not None
-        self._tasks.create_task(engine.handle.stop(self._config.engine.stop_grace), name=f"stop {engine.job_id}")
+        ending = engine.handle.stop(grace) if grace else engine.handle.kill()
+        self._tasks.create_task(ending, name=f"stop {engine.job_id}")
+
+    def _grace_of(self, engine: Engine) -> float:
+        """What was asked for, when that is why it has to go."""
+        job = self._follower.jobs.get(engine.job_id)
+        asked = None
+        if job is not None and job.incarnation == engine.incarnation and is_to_go(job, engine.attempt):
+            asked = job.orders.grace
+        return self._config.engine.stop_grace if asked is None else asked
 
 
 def _is_finished(job: Job) -> bool:
     """Whether it has no use for its ports any more."""
-    return job.outcome is not Outcome.OPEN and job.changes.pending is None
+    return has_no_engine_to_come(job) and job.changes.pending is None

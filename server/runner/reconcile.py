@@ -5,16 +5,19 @@ Boot, adoption, a new leader, a crash and a command all end here; there is no se
 
 import msgspec
 
+from server.jobs.orders import is_to_go
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 
 
 class EngineView(msgspec.Struct, frozen=True):
-    """What the runner knows of a live engine. `leaving`: it was told to stop, or has said its last word."""
+    """What the runner knows of a live engine. `leaving`: it was told to stop, or has said its last word. `grace`:
+    the seconds that it was given to stop, None when it was not told to."""
 
     incarnation: int
     attempt: int
     leaving: bool = False
+    grace: float | None = None
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -41,6 +44,10 @@ class RecordHealthy(msgspec.Struct, frozen=True):
     """Its engine has run well for long enough."""
 
 
+class ReleasePorts(msgspec.Struct, frozen=True):
+    """It is stopped: others may have its ports."""
+
+
 class RemoveJob(msgspec.Struct, frozen=True):
     """Its engine is gone, and it was to be deleted."""
 
@@ -49,7 +56,9 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Action = Nothing | StartEngine | StopEngine | RecordLoss | RecordStart | RecordHealthy | RemoveJob | Wait
+Action = (
+    Nothing | StartEngine | StopEngine | RecordLoss | RecordStart | RecordHealthy | ReleasePorts | RemoveJob | Wait
+)
 
 
 def reconcile(
@@ -58,10 +67,18 @@ def reconcile(
     """The next step for a job. `retry_in`: seconds until its next attempt may start, 0 when it may now.
     `healthy_in`: seconds until its engine has run well for long enough, None when that is no matter."""
     if engine is not None:
-        return Nothing() if engine.leaving else _with_engine(job, engine, healthy_in)
+        return _with_leaving(job, engine) if engine.leaving else _with_engine(job, engine, healthy_in)
     if job is None:
         return Nothing()
     return _without_engine(job, retry_in)
+
+
+def _with_leaving(job: Job | None, engine: EngineView) -> Action:
+    if job is None or engine.incarnation != job.incarnation or engine.grace is None:
+        return Nothing()
+    grace = job.orders.grace
+    is_sooner = grace is not None and grace < engine.grace and is_to_go(job, engine.attempt)
+    return StopEngine("its end is wanted sooner") if is_sooner else Nothing()
 
 
 def _with_engine(job: Job | None, engine: EngineView, healthy_in: float | None) -> Action:
@@ -77,6 +94,8 @@ def _with_engine(job: Job | None, engine: EngineView, healthy_in: float | None) 
         return StopEngine("a newer attempt took its place")
     if job.actual is Actual.NONE:
         return RecordStart() if engine.attempt > job.attempt else StopEngine("its end is on record")
+    if is_to_go(job, engine.attempt):
+        return StopEngine("job stopped" if job.desired is Desired.STOPPED else "restart requested")
     if healthy_in is None:
         return Nothing()
     return Wait(healthy_in) if healthy_in > 0 else RecordHealthy()
@@ -89,4 +108,6 @@ def _without_engine(job: Job, retry_in: float) -> Action:
         return Nothing()
     if job.actual is not Actual.NONE:
         return RecordLoss()
+    if job.desired is Desired.STOPPED:
+        return ReleasePorts()
     return Wait(retry_in) if retry_in > 0 else StartEngine(job.next_attempt)

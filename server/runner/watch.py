@@ -14,9 +14,10 @@ from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
 from server.jobs.ids import Digest
+from server.jobs.orders import has_no_engine_to_come, is_to_go
 from server.jobs.restart import Retry, after_success, ends_stalls, next_restart, policy_of
 from server.jobs.state import Job
-from server.jobs.words import Desired, Outcome
+from server.jobs.words import Desired
 from server.runner.deaths import how_it_ended
 from server.runner.engines import Engine
 from server.runner.held import Held
@@ -181,7 +182,7 @@ class Watch:
         engine.exited = True
         events = self._exit_events(engine, news)
         job = self._job(engine)
-        if job is None or job.outcome is not Outcome.OPEN or any(_ends_job(event) for event in events):
+        if job is None or has_no_engine_to_come(job) or any(_ends_job(event) for event in events):
             await self._release(engine)
         if events:
             await self._record(engine, *events)
@@ -206,8 +207,11 @@ class Watch:
         """Frees the job's ports, unless another engine needs them. A host that does not answer frees them by its
         end."""
         job = self._job(engine)
-        is_changing = job is not None and job.changes.pending is not None and job.desired is Desired.RUNNING
-        if is_changing or self._held.has_other(engine):
+        if job is not None and job.desired is Desired.RUNNING:
+            is_needed = job.changes.pending is not None or is_to_go(job, engine.attempt)
+        else:
+            is_needed = False
+        if is_needed or self._held.has_other(engine):
             return
         try:
             hit(Failpoint.RUNNER_BEFORE_RELEASE, injected)

@@ -11,6 +11,7 @@ from server.jobs.commands import Context, Graph
 from server.jobs.events import EngineIdentity, Event, LastExit, Recorded, Stall, decode_event, encode_event
 from server.jobs.ids import Digest, Epoch, JobId, Position, digest_of
 from server.jobs.options import NO_OPTIONS, JobOptions
+from server.jobs.orders import NO_ORDERS, Orders
 from server.jobs.state import Job
 from server.jobs.versions import NO_CHANGES, Changes
 from server.jobs.words import Actual, Desired, Outcome
@@ -155,7 +156,7 @@ MEND_JOBS = (
     "run `modelbox-server db verify` to see all that is wrong, and `modelbox-server db rebuild`, which writes the"
     " rows of jobs anew from the event log"
 )
-JSON_COLUMNS = ("last_exit", "stalled", "options", "endpoints", "changes")
+JSON_COLUMNS = ("last_exit", "stalled", "options", "endpoints", "changes", "orders")
 """Columns of `job` that hold JSON text."""
 
 
@@ -197,6 +198,7 @@ def job_values(job: Job) -> Values:
         "endpoints": msgspec.json.encode(job.endpoints).decode() if job.endpoints else "[]",
         "revision": job.revision,
         "changes": "{}" if job.changes == NO_CHANGES else msgspec.json.encode(job.changes).decode(),
+        "orders": "{}" if job.orders == NO_ORDERS else msgspec.json.encode(job.orders).decode(),
         "generation": job.generation,
         "left_out": job.left_out,
         "checksum": job_checksum(job),
@@ -223,7 +225,7 @@ def _job_of(row: Sequence[Any]) -> Job:
     _status, desired, actual, outcome, error, attempt, failures, rounds, in_interval, interval_began = row[9:19]
     retry_at, ready_at, ever_ready, last_exit, stalled, stalls = row[19:25]
     pid, start_time, boot_id, host, run_dir, options, endpoints, revision, changes = row[25:34]
-    generation, left_out, _checksum = row[34:]
+    orders, generation, left_out, _checksum = row[34:]
     return Job(
         job_id=job_id,
         incarnation=incarnation,
@@ -254,6 +256,7 @@ def _job_of(row: Sequence[Any]) -> Job:
         endpoints=() if endpoints == "[]" else msgspec.json.decode(endpoints, type=tuple[str, ...]),
         revision=revision,
         changes=NO_CHANGES if changes == "{}" else msgspec.json.decode(changes, type=Changes),
+        orders=NO_ORDERS if orders == "{}" else msgspec.json.decode(orders, type=Orders),
         generation=generation,
         left_out=left_out,
     )

@@ -158,6 +158,7 @@ JOB = sa.Table(
     sa.Column("endpoints", JsonText, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("changes", JsonText, nullable=False),
+    sa.Column("orders", JsonText, nullable=False),
     sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("left_out", sa.BigInteger, nullable=False),
     sa.Column("checksum", sa.Text, nullable=False),

@@ -1,7 +1,7 @@
 """Bodies of ModelBox's own endpoints, and of errors."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -72,6 +72,9 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     job_error_msg: Annotated[str, Meta(description="why it failed; empty when it did not")]
     job_id: str
     job_status: JobStatus
+    desired: Annotated[
+        Literal["stopped"] | UnsetType, Meta(description="no engine is wanted, until somebody starts the job")
+    ] = UNSET
     attempt: Annotated[int | UnsetType, Meta(description="number of the newest engine")] = UNSET
     failures: Annotated[int | UnsetType, Meta(description="in a row")] = UNSET
     last_exit: LastExit | UnsetType = UNSET

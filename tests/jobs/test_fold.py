@@ -96,5 +96,8 @@ def test_type_names_in_the_log_are_fixed() -> None:
         "job-deleted",
         "leader-elected",
         "loss-accepted",
+        "restart-requested",
+        "start-requested",
+        "stop-requested",
         "successor-started",
     ]
