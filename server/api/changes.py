@@ -5,6 +5,7 @@ from sanic import HTTPResponse, Request
 from server.api.answers import answer, job_body
 from server.api.change_request import parse_change
 from server.api.commands import Changed
+from server.api.once import show_tag_of
 from server.api.validation import place_in_graph
 from server.failpoints import Failpoint, hit
 from server.jobs.commands import Context
@@ -17,6 +18,7 @@ async def change(request: Request, job_id: JobId, context: Context, *, wait: boo
     ctx = request.app.ctx
     command = parse_change(job_id, request.body, ctx.restart_policy, ctx.limits)
     changed = await ctx.commands.change(command, context, wait=wait)
+    show_tag_of(request, changed.job)
     hit(Failpoint.API_BEFORE_ANSWER)
     return changed_answer(changed, wait=wait)
 

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from server.api.described_care import changes_a_job
+from server.api.endpoints import document
 from server.failpoints import VARIABLE, Action, Failpoint, arm, has_fired
 from tests.installation import Installation, bad_flow, echo_flow, free_port
 from tests.parts import Parts
@@ -219,6 +221,36 @@ def test_a_careful_change_whose_answer_was_lost(server: Installation) -> None:
     # its own tag is stale after the first, and it is not to blame for that
     assert [answer.status_code for answer in answers] == [200, 200]
     assert events(server, "lost").count("change-requested") == 1
+
+
+def changing_operations() -> list[tuple[str, str]]:
+    """Methods and paths of what changes a job, and leaves it there."""
+    found = [
+        (method.upper(), path)
+        for path, operations in document()["paths"].items()
+        for method in operations
+        if changes_a_job(method.upper(), path) and "{job_id}" in path
+    ]
+    return [one for one in found if one[0] != "DELETE"]
+
+
+@pytest.mark.parametrize("armoury", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("method", "path"), changing_operations())
+def test_whatever_changes_a_job_has_care(server: Installation, armoury: Path, method: str, path: str) -> None:
+    job_id = f"all-{path.rpartition('/')[2].strip('{}')}"
+    put(server.http, job_id)
+    server.http.patch(f"{server.base}/{job_id}", json={"options": {"restart": {"attempts": 1}}})
+
+    def ask(**headers: str) -> httpx.Response:
+        body = {"options": {"restart": {"attempts": 2}}} if method == "PATCH" else None
+        return server.http.request(method, path.format(job_id=job_id), json=body, headers=headers)
+
+    assert code(ask(**{"If-Match": '"9-9"'})) == (412, "MODELBOX_015")
+    careful = {"If-Match": etag(server, job_id), "Idempotency-Key": job_id}
+    first, second = ask(**careful), ask(**careful)
+    assert (first.status_code, second.status_code) == (200, 200), first.text
+    assert (second.text, second.headers[REPLAYED]) == (first.text, "true")
+    assert first.headers["ETag"] == second.headers["ETag"] == etag(server, job_id)
 
 
 @pytest.fixture
