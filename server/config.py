@@ -15,6 +15,7 @@ import tomli
 from server.errors import StartError
 from server.jobs.limits import Limits
 from server.jobs.options import Attempts, HealthySeconds, Restart, RestartPolicy, Seconds, Share
+from server.tracing import TracingSettings
 
 if TYPE_CHECKING:
     from server.flow.limits import FlowLimits
@@ -145,6 +146,7 @@ class Config(Section, frozen=True, kw_only=True):
     flow: FlowSection = FlowSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def state_dir(self) -> Path:

@@ -14,6 +14,7 @@ from server.api.answers import error_answer, job_error_answer
 from server.api.commands import JobCommands
 from server.api.events import MOST_SECONDS
 from server.api.feed import Feed
+from server.api.full_status import FullStatuses
 from server.api.gate import Gate
 from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
@@ -31,6 +32,7 @@ from server.store import StoreUnavailable
 from server.store.health import HealthProbe
 from server.store.history import History
 from server.store.tokens import TokenReader
+from server.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -101,10 +103,12 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     log_places: LogPlaces
     health: HealthProbe
     requests: RequestCounts
+    tracing: Tracing | None
     scrape: Scrape
     streams: set[object]
     examiner: Examiner
     graphs: JobGraphs
+    full_statuses: FullStatuses
 
 
 def build_app(config: Config, services: Services) -> Sanic[Any, Any]:

@@ -18,6 +18,7 @@ from server.api.app import Services, build_app, longest_request
 from server.api.commands import JobCommands
 from server.api.endpoints import ENDPOINTS
 from server.api.feed import Feed
+from server.api.full_status import FullStatuses
 from server.api.gate import Gate
 from server.api.job_graph import JobGraphs
 from server.api.job_index import JobIndex
@@ -39,6 +40,7 @@ from server.store.follower import Follower
 from server.store.health import HealthProbe
 from server.store.history import History
 from server.store.tokens import TokenReader
+from server.tracing import open_tracing
 
 log = structlog.get_logger()
 
@@ -127,6 +129,7 @@ async def serve(
         feeding = _load_and_run(feed, feeding)
     follower.subscribe(feed.wake)
     commands = JobCommands(store, follower, config.jobs)
+    tracing = open_tracing(config.tracing, "modelbox-api")
     requests = RequestCounts(endpoint.word for endpoint in ENDPOINTS)
     once_only = OnceOnly(store, config.jobs.keys_kept, longest_request(config))
     streams: set[object] = set()
@@ -145,6 +148,7 @@ async def serve(
     tokens, visible = TokenList(token_reader), VisibleJobs(follower, history)
     gate = Gate(config, all_needs(ENDPOINTS), tokens, visible)
     tokens.subscribe(gate.look)
+    graphs = JobGraphs(store, follower)
     services = Services(
         gate=gate,
         visible=visible,
@@ -158,10 +162,12 @@ async def serve(
         log_places=LogPlaces(config.state_dir, follower, history),
         health=health,
         requests=requests,
+        tracing=tracing,
         scrape=Scrape(sources, config.metrics),
         streams=streams,
         examiner=examiner,
-        graphs=JobGraphs(store, follower),
+        graphs=graphs,
+        full_statuses=FullStatuses(graphs, config.state_dir, config.engine),
     )
     app = build_app(config, services)
     tasks = [
@@ -180,6 +186,8 @@ async def serve(
     await _stop_server(server)
     await once_only.close()
     await examiner.close()
+    if tracing is not None:
+        await asyncio.to_thread(tracing.close)
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

@@ -9,6 +9,7 @@ from sanic import Request, Sanic
 from sanic.http import Http
 
 from server.api.endpoint import JOB, VALIDATE
+from server.api.request_spans import traced
 from server.tally import REQUEST_SECONDS, Tally
 
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"})
@@ -33,7 +34,7 @@ class RequestCounts:
     def note(self, request: Request, status: int, seconds: float | None) -> None:
         """`seconds` is None for what is no matter of time: a stream lasts as long as the client wants."""
         method = request.method if request.method in METHODS else OTHER
-        route = self._route_of(request)
+        route = self.route_of(request)
         key = method, route, status
         self.counts[key] = self.counts.get(key, 0) + 1
         if seconds is None:
@@ -43,7 +44,7 @@ class RequestCounts:
             tally = self.durations[method, route] = Tally(REQUEST_SECONDS)
         tally.note(seconds)
 
-    def _route_of(self, request: Request) -> str:
+    def route_of(self, request: Request) -> str:
         """The path with names for what varies in it."""
         route = request.route
         if route is None:
@@ -62,14 +63,16 @@ class RequestCounts:
 
 
 class CountingApp(Sanic[Any, Any]):
-    """Sanic, with an eye on what it does. `ctx.requests` are the RequestCounts, `ctx.gate` is the Gate."""
+    """Sanic, with an eye on what it does. `ctx.requests` are the RequestCounts, `ctx.gate` is the Gate,
+    `ctx.tracing` the Tracing, if there is one."""
 
     async def handle_request(self, request: Request) -> None:
         began = perf_counter()
         counts: RequestCounts = self.ctx.requests
         stream = _http_of(request)
         try:
-            await super().handle_request(request)
+            with traced(self.ctx.tracing, request, counts.route_of):
+                await super().handle_request(request)
         except CancelledError:
             # Sanic sets an exception when it was itself that gave up waiting
             counts.note(request, 503 if stream.exception is not None else CLIENT_GONE, None)

@@ -3,6 +3,7 @@
 import msgspec
 from sanic import Request
 
+from server.api.request_spans import request_id_of
 from server.jobs.access import EVERYTHING, Labels, Role, Token
 from server.jobs.commands import Context
 from server.jobs.condition import NO_CONDITION
@@ -46,7 +47,7 @@ def context_of(request: Request) -> Context:
     once: Once | None = getattr(request.ctx, "once", None)
     return Context(
         actor=visitor.actor,
-        request_id=str(request.id),
+        request_id=request_id_of(request),
         idempotency_key=None if once is None else once.key,
         scope=visitor.scope,
         condition=getattr(request.ctx, "condition", NO_CONDITION),

@@ -45,12 +45,14 @@ from server.engines.records import write_end
 from server.engines.rundir import RunDir
 from server.engines.runtime import RunningFlow, Runtime
 from server.engines.shared_listeners import SharedListeners
+from server.engines.start_trace import NOT_TRACED, StartTrace, tracing_of
 from server.engines.tree import end_descendants
 from server.failpoints import Failpoint, hit, io_error
 from server.flow.counters import bounded
 from server.flow.listeners import Endpoint
 from server.flow.plan import Plan, plan_from_json
 from server.flow.status import FlowError, StatusCode
+from server.tracing import Tracing
 
 _STOP_MARGIN = 2.0
 """Seconds that a flow may take beyond the grace it was given, to close its units."""
@@ -92,6 +94,8 @@ class Engine:
         self._gives_way = False
         self._stop_requested = asyncio.Event()
         self._grace = spec.stop_grace
+        self._tracing: Tracing | None = None
+        self._start_trace = NOT_TRACED
 
     async def run(self) -> None:
         """Returns when everything is said; the process is to end then."""
@@ -107,7 +111,8 @@ class Engine:
         hit(Failpoint.ENGINE_END_WRITTEN)
         self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
         hit(Failpoint.ENGINE_END_TOLD)
-        await end_descendants(self._head.identity.pid, _CHILDREN_SECONDS)
+        closing = asyncio.to_thread(self._tracing.close) if self._tracing is not None else asyncio.sleep(0)
+        await asyncio.gather(end_descendants(self._head.identity.pid, _CHILDREN_SECONDS), closing)
         await self._control.drain(_DRAIN_SECONDS)
         self._run_dir.of_engine(self._head.job_id, "sock", self._head.seat).unlink(missing_ok=True)
 
@@ -171,13 +176,21 @@ class Engine:
             self._control.broadcast(self._stalled)
 
     async def _open(self) -> RunningFlow:
-        plan = await self._plan()
+        if self._spec.tracing.endpoint:
+            # in a thread: it loads what engines without traces do not need
+            self._tracing = await asyncio.to_thread(tracing_of, self._spec)
+            self._start_trace = StartTrace(self._tracing, self._spec, self._born_at)
+        with self._start_trace.step("compile"):
+            plan = await self._plan()
         flow = self._runtime.flow(plan, self._listeners, self._spec.flow_limits)
+        if self._tracing is not None:
+            flow.be_traced(self._tracing)
         hit(Failpoint.ENGINE_COMPILED, _injected)
-        if self._spec.successor:
-            await flow.prepare()
-        else:
-            await flow.open()
+        with self._start_trace.step("open"):
+            if self._spec.successor:
+                await flow.prepare()
+            else:
+                await flow.open()
         hit(Failpoint.ENGINE_OPENED, _injected)
         return flow
 
@@ -241,6 +254,7 @@ class Engine:
     def _tell(self, state: EngineState, news: Ready | Failed | Ended) -> None:
         self._state = state
         self._news = news
+        self._start_trace.end(getattr(news, "message", ""))
         log.info("%s", " ".join((state, getattr(news, "message", ""))).rstrip())
         self._control.broadcast(news)
 

@@ -15,6 +15,7 @@ from server.flow.counters import NodeCounters, Stall
 from server.flow.limits import FlowLimits
 from server.jobs.events import EngineIdentity
 from server.jobs.limits import NO_LIMITS, Limits
+from server.tracing import OFF, TracingSettings
 
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes: more than any graph with its plan that the API accepts."""
@@ -34,6 +35,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to run a job. `log` names the event log whose leader asks for it; epochs of two logs say nothing
     about each other. `plan` is the compiled graph as JSON, None when the engine has to compile
     `source`. `start_timeout` and `stop_grace` are in seconds; the latter is for SIGTERM, which names none.
+    `traceparent` is the place of its start in a trace, "" in none.
     `seat`: which of the job's two; a `successor` takes the one that the job's engine has not, and does nothing
     until it is promoted."""
 
@@ -52,6 +54,8 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""
     seat: int = 0
     successor: bool = False
+    tracing: TracingSettings = OFF
+    traceparent: str = ""
 
 
 class EngineHead(msgspec.Struct, frozen=True, kw_only=True):

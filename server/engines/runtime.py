@@ -8,6 +8,7 @@ from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.plan import Plan
 from server.flow.status import StatusCode
+from server.tracing import Tracing
 
 DEFAULT_RUNTIME = "server.engines.flow_runtime:FlowRuntime"
 
@@ -33,6 +34,9 @@ class RunningFlow(Protocol):
 
     async def next_stalls(self) -> tuple[Stall, ...]:
         """Waits, once it is open, until the flow stalls, or, the next time, goes on again: nobody stalls then."""
+
+    def be_traced(self, tracing: Tracing) -> None:
+        """Requests are to be traced. Called before it is opened, and only when traces are wanted."""
 
     async def open(self) -> None:
         """Raises: server.flow.status.FlowError."""

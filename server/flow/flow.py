@@ -32,8 +32,10 @@ from server.flow.run.source import SourceNode
 from server.flow.stalls import StallWatch
 from server.flow.statistics import SchedulerStatus, status_of
 from server.flow.status import FlowError, StatusCode, open_words
+from server.flow.tracing import attach
 from server.flow.unitapi import Configuration, SessionContext
 from server.flow.unitapi.log import LogLevel
+from server.tracing import Tracing
 
 __all__ = ["Flow", "FlowEnd", "FlowLimits"]
 
@@ -81,6 +83,7 @@ class Flow:
         self._stall_watch: StallWatch | None = None
         self._stall_task: asyncio.Task[None] | None = None
         self._profiler: Profiler | None = None
+        self._tracing: Tracing | None = None
         self._is_running = False
         self._is_stopped = False
 
@@ -109,6 +112,10 @@ class Flow:
             await asyncio.Event().wait()  # nobody looks, so nothing will ever be told
             raise AssertionError
         return await self._stall_watch.changed()
+
+    def be_traced(self, tracing: Tracing) -> None:
+        """Requests, and the calls of units for them, are traced. Before it is built."""
+        self._tracing = tracing
 
     async def open(self) -> None:
         """Makes and opens all units, claims the endpoints, starts to serve.
@@ -202,12 +209,14 @@ class Flow:
 
     async def _build(self) -> None:
         name = f"flow-{os.getpid()}-{id(self):x}"
-        self._front = HttpFront(name, self._listeners, self._limits, self._mailbox)
+        self._front = HttpFront(name, self._listeners, self._limits, self._mailbox, self._tracing)
         services = Services(serve=self._front.add)
         # not on the loop: units import what they need, which may take long
         make = partial(build_nodes, self._plan, self._scheduler, self, services, self._makers)
         self._nodes = await _on_thread(make, self._mailbox)
         self._profiler = profiler_of(self._plan, self._nodes)
+        if self._tracing is not None:
+            attach(self._nodes.values())
         _set_log_level(self._plan.settings.get("log.level", ""))
         self._scheduler.start(self._crashed)
         await self._open_units()

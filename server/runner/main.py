@@ -27,6 +27,7 @@ from server.runner.metrics import RunnerMetrics
 from server.runner.standby import Standby
 from server.store import LeaderLock, StaleEpoch, Store, StoreUnavailable, leader_lock, seen
 from server.store.follower import Follower
+from server.tracing import open_tracing
 
 log = structlog.get_logger()
 
@@ -152,7 +153,8 @@ async def _keep(
     follower.subscribe(lambda _: _notice_new_leader(follower, epoch, lost))
     hit(Failpoint.RUNNER_LOADED)
     driver = _driver(config, await store.log_name())
-    keeper = Keeper(store, follower, driver, epoch, config)
+    tracing = open_tracing(config.tracing, "modelbox-runner")
+    keeper = Keeper(store, follower, driver, epoch, config, tracing)
     settled = asyncio.Event()
     keeping = asyncio.create_task(keeper.run(settled), name="keeper")
     noting = asyncio.create_task(seen_file.keep(store, config.state_dir), name="seen file")
@@ -163,7 +165,7 @@ async def _keep(
     tidying = asyncio.create_task(tidy_logs(config, follower, settled), name="old logs")
     metrics = RunnerMetrics(store, follower, keeper, epoch, config.metrics)
     telling = asyncio.create_task(
-        link.serve(config.state_dir, Fresh(metrics.parts, FRESH_SECONDS).get), name="metrics"
+        link.serve(config.state_dir, Fresh(metrics.parts, FRESH_SECONDS).get, metrics.engine), name="metrics"
     )
     any_of: set[asyncio.Future[Any]] = {keeping, stop, deposed}
     await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
@@ -175,6 +177,8 @@ async def _keep(
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     await driver.close()
+    if tracing is not None:
+        await asyncio.to_thread(tracing.close)
     for result in results:
         if isinstance(result, Exception):
             code = DEPOSED_EXIT

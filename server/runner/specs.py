@@ -12,7 +12,15 @@ from server.store import Store
 
 
 async def spec_of(
-    job: Job, attempt: int, epoch: Epoch, config: Config, store: Store, *, seat: int = 0, successor: bool = False
+    job: Job,
+    attempt: int,
+    epoch: Epoch,
+    config: Config,
+    store: Store,
+    *,
+    seat: int = 0,
+    successor: bool = False,
+    traceparent: str = "",
 ) -> EngineSpec:
     """A successor has the version that is on its way. Raises: StoreUnavailable."""
     pending = job.changes.pending
@@ -36,4 +44,6 @@ async def spec_of(
         log_limits=LogLimits(file_bytes=config.log.file_bytes, files=config.log.files),
         seat=seat,
         successor=successor,
+        tracing=config.tracing,
+        traceparent=traceparent,
     )

@@ -14,7 +14,9 @@ from server.runner.adoption import Adoption
 from server.runner.engines import Engine
 from server.runner.slots import StartSlots
 from server.runner.specs import spec_of
+from server.runner.start_traces import start_traced
 from server.store import Store, StoreUnavailable
+from server.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -34,6 +36,7 @@ class Starts:
         epoch: Epoch,
         config: Config,
         wake: Callable[[JobId], None],
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._driver = driver
@@ -42,6 +45,7 @@ class Starts:
         self._epoch = epoch
         self._config = config
         self._wake = wake
+        self._tracing = tracing
 
     async def start(self, job: Job, attempt: int, *, seat: int = 0, successor: bool = False) -> Engine | None:
         """The engine, of whose start nobody has told yet; None when it is to be tried again later, for which the
@@ -53,11 +57,19 @@ class Starts:
         if not self._slots.take(job.job_id, goes_first=successor or job.attempt == 0):
             return None
         try:
-            spec = await spec_of(
-                job, attempt, self._epoch, self._config, self._store, seat=seat, successor=successor
-            )
-            hit(Failpoint.RUNNER_BEFORE_START, injected)
-            handle = await self._driver.start(spec)
+            async with start_traced(self._tracing, self._store, job, attempt) as traceparent:
+                spec = await spec_of(
+                    job,
+                    attempt,
+                    self._epoch,
+                    self._config,
+                    self._store,
+                    seat=seat,
+                    successor=successor,
+                    traceparent=traceparent,
+                )
+                hit(Failpoint.RUNNER_BEFORE_START, injected)
+                handle = await self._driver.start(spec)
         except EngineRefused as error:
             self._slots.free()
             log.warning("engine refused", job_id=job.job_id, attempt=attempt, reason=str(error))

@@ -28,6 +28,7 @@ from server.store.session import Session
 from server.store.urls import database_of
 from server.store.wakeups import Wakeups, wakeups_of
 from server.tally import Durations
+from server.tracing import step
 
 BEGINNING = Position(0)
 
@@ -218,7 +219,8 @@ class Store:
     async def _submit(self, submission: Submission) -> tuple[Appended, ...]:
         if not all(is_storable(job_id) for job_id in submission.job_ids()):
             raise InvalidJobId
-        return await self._writer.submit(submission)
+        with step("append"):
+            return await self._writer.submit(submission)
 
 
 def check(url: str, seen: Seen | None = None) -> None:

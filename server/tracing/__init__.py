@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry: what a process began because of whom, and how long it took.
+"""Traces for OpenTelemetry: what a process did because of whom, and how long it took.
 
 Off unless an endpoint is configured, and then the packages of the extra `tracing` are needed; without, nothing of
 them is imported. Places travel between processes as the text of the header `traceparent` (W3C Trace Context).
@@ -6,9 +6,11 @@ May be used by everything, imports nothing of the server.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
-from time import time_ns
+from importlib.util import find_spec
 from typing import Annotated, Protocol
 
 import msgspec
@@ -19,15 +21,15 @@ Attributes = Mapping[str, str | int | float | bool]
 
 _TRACEPARENT = re.compile(r"(?:^|\s)(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})$")
 MISSING = (
-    "tracing.endpoint is set, but the packages for it are not there: pip install 'modelbox-server[tracing]', or leave"
-    " the endpoint out"
+    "tracing.endpoint is set, but the packages for it are not there: pip install 'modelbox-server[tracing]', or"
+    " leave the endpoint out"
 )
 
 
 class TracingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`endpoint`: the URL that takes traces as OTLP over HTTP, "" for none. `sample`: which share of the traces that
-    begin here is recorded; of others, who began them has decided. `max_waiting`: spans that wait to be sent; more are
-    dropped."""
+    """`endpoint`: the URL that takes traces as OTLP over HTTP, "" for none. `sample`: which share of the traces
+    that begin here is recorded; of others, who began them has decided. `max_waiting`: spans that wait to be sent;
+    more are dropped."""
 
     endpoint: Annotated[str, msgspec.Meta(pattern=r"^(https?://\S+)?$")] = ""
     sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
@@ -51,7 +53,12 @@ class Span(Protocol):
 
     @property
     def is_recorded(self) -> bool:
-        """False when nobody will see it: it is not worth to describe it."""
+        """False when nobody will see it: it is not worth describing it."""
+
+    def child(self, name: str, attributes: Attributes | None = None, at: int | None = None) -> "Span":
+        """A part of it, since `at` (ns since 1970) or from now on."""
+
+    def rename(self, name: str) -> None: ...
 
     def set(self, attributes: Attributes) -> None: ...
 
@@ -75,17 +82,26 @@ class Tracing(Protocol):
         attributes: Attributes | None = None,
         at: int | None = None,
     ) -> Span:
-        """A span, at `at` (ns since 1970) or now. `parent` and `state` are headers `traceparent` and `tracestate` of
-        whoever caused it; with none, or one that cannot be read, a trace begins here."""
+        """A span, since `at` (ns since 1970) or from now on. `parent` and `state` are headers `traceparent` and
+        `tracestate` of whoever caused it; with none, or one that cannot be read, a trace begins here."""
 
     def close(self) -> None:
         """Sends what waits, within a second or not at all. Blocking."""
 
 
+def check_packages(settings: TracingSettings) -> None:
+    """Raises: StartError, when traces are wanted and what they need is not installed."""
+    if settings.endpoint and find_spec("opentelemetry") is None:
+        raise StartError(MISSING)
+
+
 def open_tracing(
     settings: TracingSettings, service: str, attributes: Attributes | None = None
 ) -> "Tracing | None":
-    """None when no endpoint is set. Starts a thread, so not before a fork. Raises: StartError, without the packages."""
+    """None when no endpoint is set. Starts a thread, so not before a fork.
+
+    Raises: StartError, when what it needs is not installed.
+    """
     if not settings.endpoint:
         return None
     try:
@@ -101,6 +117,22 @@ def traceparent_in(text: str) -> str:
     return found[1] if found is not None else ""
 
 
-def now() -> int:
-    """Nanoseconds since 1970."""
-    return time_ns()
+CURRENT: ContextVar[Span | None] = ContextVar("span", default=None)
+"""The request that a task works for, when it is traced."""
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """A part of what the current task works for; nothing when that is not traced."""
+    span = CURRENT.get()
+    if span is None or not span.is_recorded:
+        yield
+        return
+    part = span.child(name)
+    try:
+        yield
+    except Exception as error:
+        part.fail(type(error).__name__)
+        raise
+    finally:
+        part.end()

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span as AnySpan
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from server.tracing import Attributes, Kind, Span, TracingSettings
@@ -66,7 +66,7 @@ class OtelTracing:
         span = self._tracer.start_span(
             name, context=context, kind=_KINDS[kind], attributes=attributes, start_time=at
         )
-        return OtelSpan(span)
+        return OtelSpan(self._tracer, span)
 
     def close(self) -> None:
         # not on this thread: a collector that takes what it gets and does not answer would hold it
@@ -78,9 +78,10 @@ class OtelTracing:
 class OtelSpan:
     """See Span."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("_span", "_tracer")
 
-    def __init__(self, span: AnySpan) -> None:
+    def __init__(self, tracer: Tracer, span: AnySpan) -> None:
+        self._tracer = tracer
         self._span = span
 
     @property
@@ -91,6 +92,15 @@ class OtelSpan:
     @property
     def is_recorded(self) -> bool:
         return self._span.is_recording()
+
+    def child(self, name: str, attributes: Attributes | None = None, at: int | None = None) -> Span:
+        context = set_span_in_context(self._span)
+        return OtelSpan(
+            self._tracer, self._tracer.start_span(name, context=context, attributes=attributes, start_time=at)
+        )
+
+    def rename(self, name: str) -> None:
+        self._span.update_name(name)
 
     def set(self, attributes: Attributes) -> None:
         self._span.set_attributes(attributes)

@@ -12,6 +12,7 @@ from typing import Any
 from sanic.exceptions import SanicException
 from sanic.http import Http, Stage
 
+from server.flow import tracing
 from server.flow.counters import HttpCounters
 from server.flow.http import wire
 from server.flow.http.app import FlowApp, protocol_of, send, send_last
@@ -27,7 +28,9 @@ from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
 from server.flow.run.source import SourceNode
 from server.flow.status import FlowError, open_words
+from server.flow.tracing import RequestTrace
 from server.flow.unitapi import Buffer, BufferKind, SessionContext
+from server.tracing import Tracing
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 NOT_FOUND = Answer(404)
@@ -36,16 +39,26 @@ TOO_MANY = Answer(429)
 TOO_LARGE = Answer(413)
 HEALTHY = Answer(200, b'{"message":"success","status":200}', "application/json")
 FLUSH_SECONDS = 1.0
+CLIENT_GONE = 499
+"""No status on the wire: the client did not wait for the answer."""
 
 
 class HttpFront:
     """Lives on the event loop; only `add` is called from elsewhere, while units open."""
 
-    def __init__(self, name: str, listeners: Listeners, limits: FlowLimits, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        name: str,
+        listeners: Listeners,
+        limits: FlowLimits,
+        mailbox: Mailbox,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._claims = listeners
         self._limits = limits
         self._mailbox = mailbox
+        self._tracing = tracing
         self._app = FlowApp(name, limits, self._handle)
         self._services: list[HttpService] = []
         self._services_lock = threading.Lock()
@@ -221,18 +234,34 @@ class HttpFront:
 
     async def _serve(self, service: HttpService, request: FlowRequest, stream: Http) -> None:
         began = monotonic()
+        trace = self._begin_trace(service, request)
+        status = CLIENT_GONE
         try:
-            answer = await self._answer(service, request, stream)
+            answer = await self._answer(service, request, stream, trace)
+            status = answer.status
         except SanicException as refused:
-            service.tally.note(refused.status_code, monotonic() - began)
+            status = refused.status_code
+            service.tally.note(status, monotonic() - began)
             raise
+        finally:
+            if trace is not None:
+                trace.end(status)
         service.tally.note(answer.status, monotonic() - began)
         if answer is TOO_LARGE:
             await send_last(stream, answer)
         else:
             await send(stream, answer)
 
-    async def _answer(self, service: HttpService, request: FlowRequest, stream: Http) -> Answer:
+    def _begin_trace(self, service: HttpService, request: FlowRequest) -> RequestTrace | None:
+        """None when nobody will see it."""
+        if self._tracing is None:
+            return None
+        trace = tracing.begin(self._tracing, request.method, service.endpoint.path, request.headers)
+        return trace if trace.span.is_recorded else None
+
+    async def _answer(
+        self, service: HttpService, request: FlowRequest, stream: Http, trace: RequestTrace | None
+    ) -> Answer:
         if service.in_flight >= service.max_requests:
             return TOO_MANY
         if (stream.request_bytes or 0) > self._limits.max_request_bytes:
@@ -250,19 +279,23 @@ class HttpFront:
                 return TOO_MANY
         headers = {name: ", ".join(values) for name, values in _grouped(request)}
         buffer = _buffer(service, request, headers, body)
+        context = SessionContext()
+        if trace is not None:
+            context._values[tracing.KEY] = trace
         if service.answers_at_once:
-            self._accept(service, buffer)
+            self._accept(service, buffer, context)
             answer = ACCEPTED
         else:
-            answer = await self._run(service, buffer, headers)
+            answer = await self._run(service, buffer, headers, context)
         if self._is_closing or self._gives_way is not None:
             stream.keep_alive = False
         return answer
 
-    async def _run(self, service: HttpService, buffer: Buffer, headers: dict[str, str]) -> Answer:
+    async def _run(
+        self, service: HttpService, buffer: Buffer, headers: dict[str, str], context: SessionContext
+    ) -> Answer:
         """Sends the request through the flow."""
         pending = PendingRequest(self._mailbox, self._loop, headers)
-        context = SessionContext()
         context.set_private(REPLY_KEY, pending)
         session = service.node.submit(context, buffer, pending.session_ended)
         service.in_flight += 1
@@ -277,7 +310,7 @@ class HttpFront:
             # streams that a unit keeps open with CONTINUE end with the request
             service.node.scheduler.post(session.shutdown)
 
-    def _accept(self, service: HttpService, buffer: Buffer) -> None:
+    def _accept(self, service: HttpService, buffer: Buffer, context: SessionContext) -> None:
         """Queues the request. It is in flight until its session has ended, though its client has its answer."""
 
         def ended(_: object) -> None:
@@ -285,7 +318,7 @@ class HttpFront:
             self._accepted.discard(accepted)
 
         accepted = AcceptedRequest(self._mailbox, self._loop)
-        service.node.submit(SessionContext(), buffer, accepted.session_ended)
+        service.node.submit(context, buffer, accepted.session_ended)
         service.in_flight += 1
         self._accepted.add(accepted)
         accepted.future.add_done_callback(ended)
