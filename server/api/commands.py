@@ -54,7 +54,8 @@ class JobCommands:
         if not wait:
             return created
         ended = await self._settled(created, _has_outcome, self._limits.create_wait)
-        return ended or self._follower.jobs.get(command.job_id) or created
+        now = ended or self._follower.jobs.get(command.job_id)
+        return now if now is not None and now.incarnation == created.incarnation else created
 
     async def would_create(self, command: CreateJob, context: Context) -> None:
         """Whether `create` would put it on record now. Raises: JobExists, TooManyJobs, NotAllowed,
@@ -154,7 +155,9 @@ class JobCommands:
 
 
 def _has_outcome(job: Job) -> bool:
-    return job.actual is Actual.READY or job.outcome is not Outcome.OPEN or job.desired is not Desired.RUNNING
+    if job.outcome is not Outcome.OPEN or job.desired is not Desired.RUNNING:
+        return True
+    return job.actual is Actual.READY and not is_to_go(job, job.attempt)
 
 
 def _is_as_ordered(job: Job, *, stops: bool) -> bool:
