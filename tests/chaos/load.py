@@ -1,4 +1,4 @@
-"""Clients that create, delete and use jobs while everything around them dies, and note what they were told."""
+"""Clients that create, change, delete and use jobs while everything dies around them; they note what they are told."""
 
 import threading
 import time
@@ -53,6 +53,8 @@ class Client:
         try:
             if turn % 3 == 2:
                 self._use(http)
+            elif turn % 5 == 3 and job_id in self.notes.present:
+                self._change(http, job_id, turn)
             elif job_id in self.notes.present:
                 self._delete(http, job_id)
             else:
@@ -74,6 +76,13 @@ class Client:
         else:
             # an earlier command of ours about it was not answered
             assert answer.json()["error_code"] in ("MODELBOX_005", "MODELBOX_008"), answer.text
+
+    def _change(self, http: httpx.Client, job_id: str, turn: int) -> None:
+        """What an engine has to be started anew for, so that the job has two for a while."""
+        answer = http.patch(f"{self._url()}/{job_id}", json={"options": {"limits": {"nice": turn % 4}}})
+        self.notes.commands += 1
+        # 400: its successor was killed; 409: a change of ours that was not answered is on its way
+        assert answer.status_code in (200, 202, 400, 409, 503), answer.text
 
     def _delete(self, http: httpx.Client, job_id: str) -> None:
         self.notes.unsure.add(job_id)

@@ -127,6 +127,8 @@ def _wait_until_settled(installation: Installation, present: set[str]) -> dict[s
 
 
 def _agrees(installation: Installation, listed: dict[str, str]) -> bool:
-    """Whether the processes are those that the list tells of: it may be late by a moment."""
+    """Whether the processes are those that the list tells of: it may be late by a moment, and a job that was
+    changed may have an engine on its way out."""
     running = {job_id for job_id, word in listed.items() if word == "RUNNING"}
-    return set(installation.engines()) == running
+    engines = installation.engines()
+    return set(engines) == running and all(len(pids) == 1 for pids in engines.values())
