@@ -65,7 +65,13 @@ def decide_change(job: Job | None, command: ChangeJob) -> tuple[e.Event, ...]:
     if (digest, options) == (job.graph_digest, job.options):
         return ()
     revision = changes.newest + 1
-    requested = e.ChangeRequested(revision=revision, graph_digest=digest, options=options, back_to=command.back_to)
+    requested = e.ChangeRequested(
+        revision=revision,
+        graph_digest=digest,
+        options=options,
+        file_digest=job.file_digest,  # whatever a client makes of it, it is still that file's job
+        back_to=command.back_to,
+    )
     is_noticed = digest != job.graph_digest or needs_engine(job.options, options)
     if is_noticed and job.actual is not Actual.NONE:
         return (requested,)

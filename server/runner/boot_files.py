@@ -1,7 +1,7 @@
 """Local flows: every file in the configured folder is a job at boot (spec 8.2), with events like any other.
 
-A file's job that was deleted over REST stays deleted until the file changes; a changed file replaces its job; a
-file that is gone takes its job along.
+What a client did to a file's job, such as stopping, changing or deleting it, holds until the file changes; a
+changed file replaces its job; a file that is gone takes its job along.
 """
 
 from hashlib import sha256
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 DISABLED = "DISABLED_"
 ORIGIN = "file"
+ACTOR = "boot"
+"""Who does what files ask for, in the log."""
 
 
 class BootFile(msgspec.Struct, frozen=True):
@@ -82,15 +84,13 @@ def plan_for(file: BootFile, job: Job | None, last: tuple[e.Recorded, ...]) -> K
         return Keep("a job of this id was created over REST")
     if job is not None:
         return Keep() if job.file_digest == file.digest else Replace(file)
-    if _deleted_over_rest(last) and _file_digest(last) == file.digest:
-        return Keep("its job was deleted over REST and the file is the same")
+    if _deleted_by_client(last) and _file_digest(last) == file.digest:
+        return Keep("its job was deleted by a client and the file is the same")
     return Create(file)
 
 
-def _deleted_over_rest(last: tuple[e.Recorded, ...]) -> bool:
-    return any(
-        isinstance(recorded.event, e.DeleteRequested) and recorded.actor.startswith("rest") for recorded in last
-    )
+def _deleted_by_client(last: tuple[e.Recorded, ...]) -> bool:
+    return any(isinstance(recorded.event, e.DeleteRequested) and recorded.actor != ACTOR for recorded in last)
 
 
 def _file_digest(last: tuple[e.Recorded, ...]) -> str | None:

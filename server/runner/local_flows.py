@@ -15,7 +15,7 @@ from server.store.follower import Follower
 
 log = structlog.get_logger()
 
-BOOT = Context(actor="boot")
+BOOT = Context(actor=b.ACTOR)
 RETRY_SECONDS = 1.0
 
 

@@ -82,6 +82,29 @@ def test_deleted_over_rest_stays_deleted_until_the_file_changes(server: Installa
     server.wait_for("a.json", "RUNNING")
 
 
+def test_what_clients_did_to_it_holds_until_the_file_changes(server: Installation, flows: Path) -> None:
+    for name in ("stopped.json", "patched.json"):
+        write(flows, name)
+    server.start()
+    for name in ("stopped.json", "patched.json"):
+        server.wait_for(name, "RUNNING")
+    assert server.http.post(f"{server.base}/stopped.json/stop").status_code == 200
+    port = free_port()
+    patch = {"job_graph": echo_flow(port)}
+    assert server.http.patch(f"{server.base}/patched.json", json=patch).status_code == 200
+    engines = server.engines()["patched.json"]  # perhaps with the one before it, on its way out
+    restart(server)
+    assert server.engines().keys() == {"patched.json"}
+    assert set(server.engines()["patched.json"]) <= set(engines)
+    assert server.word("stopped.json") == "PENDING"
+    assert ask(port).content == b"hello"
+    for name in ("stopped.json", "patched.json"):
+        write(flows, name, "/new")
+    restart(server)
+    for name in ("stopped.json", "patched.json"):
+        server.wait_for(name, "RUNNING")
+
+
 def test_a_changed_file_replaces_its_job(server: Installation, flows: Path) -> None:
     write(flows, "a.json")
     server.start()
