@@ -8,18 +8,21 @@ from sanic import HTTPResponse, Request
 
 from server.api.answers import answer
 from server.api.endpoint import JOB, Endpoint, JobPath, OtherBody
+from server.api.node_health import NOTHING_KNOWN, Health
 from server.api.validation import examined, place_in_graph
 from server.flow.examine.confined import Examiner
 from server.flow.examine.places import spot_of
 from server.flow.examine.task import Outcome, Task, View
-from server.flow.picture.svg import STYLE_SOURCE, Mark, Marks, NodeState
+from server.flow.picture.svg import NO_MARKS, STYLE_SOURCE, Mark, Marks, NodeState
 from server.jobs.commands import Graph
 from server.jobs.errors import InvalidGraph, NoSuchJob
 from server.jobs.ids import Digest, JobId
 from server.jobs.state import Job
 from server.jobs.words import JobStatus
+from server.jobs.words import Outcome as Ending
 from server.store import Store
 from server.store.follower import Follower
+from server.wire import full_status as health
 from server.wire.graphs import GraphFormat
 
 SVG_POLICY = f"default-src 'none'; frame-ancestors 'none'; style-src {STYLE_SOURCE}"
@@ -86,13 +89,20 @@ class JobGraphs:
         """Raises: StoreUnavailable."""
         return await self._store.graph(digest)
 
-    async def find(self, job_id: JobId) -> tuple[Job, Graph]:
+    async def job(self, job_id: JobId) -> Job:
         """Raises: NoSuchJob, StoreUnavailable."""
         if not self._follower.is_current():
             await self._follower.catch_up()
         job = self._follower.jobs.get(job_id)
-        graph = None if job is None else await self._store.graph(job.graph_digest)
-        if job is None or graph is None:
+        if job is None:
+            raise NoSuchJob
+        return job
+
+    async def find(self, job_id: JobId) -> tuple[Job, Graph]:
+        """Raises: NoSuchJob, StoreUnavailable."""
+        job = await self.job(job_id)
+        graph = await self._store.graph(job.graph_digest)
+        if graph is None:
             raise NoSuchJob
         return job, graph
 
@@ -102,10 +112,10 @@ async def job_graph(
 ) -> GraphJson | GraphToml | GraphDot | GraphSvg:
     """A job's graph: its source, its plan, its DOT, or a picture.
 
-    The picture shows the nodes that the job's error names, all nodes that are wrong in a graph that could not be
-    built, and those that stall. Of a graph that cannot be built there is no plan, which is a 400 MODELBOX_008;
-    its DOT, and the picture, are then as it was sent. So is the 400 for what cannot be read as DOT at all, or
-    is too large for a picture.
+    The picture shows how the nodes stand, as the engine says now, with what went in and out in their titles; the
+    nodes that the job's error names, and all nodes that are wrong in a graph that could not be built. Of a graph
+    that cannot be built there is no plan, which is a 400 MODELBOX_008; its DOT, and the picture, are then as it
+    was sent. So is the 400 for what cannot be read as DOT at all, or is too large for a picture.
     """
     job, graph = await request.app.ctx.graphs.find(path.job_id)
     if query.format is GraphFormat.SOURCE:
@@ -114,7 +124,8 @@ async def job_graph(
         return GraphJson(graph.plan)
     examiner: Examiner = request.app.ctx.examiner
     view = View(query.format.value)
-    task = Task(source=graph.source, format=graph.format, plan=graph.plan, view=view, marks=marks_of(job))
+    marks = NO_MARKS if view is not View.SVG else marks_of(job, await request.app.ctx.full_statuses.health(job))
+    task = Task(source=graph.source, format=graph.format, plan=graph.plan, view=view, marks=marks)
     text = _shown(await examined(examiner, task))
     match view:
         case View.PLAN:
@@ -125,16 +136,34 @@ async def job_graph(
             return GraphSvg(text)
 
 
-def marks_of(job: Job) -> Marks:
-    """How the nodes of a job stand, as far as its state tells."""
+_STATES = {
+    health.NodeState.RUNNING: NodeState.BUSY,
+    health.NodeState.IDLE: NodeState.OK,
+    health.NodeState.STALLED: NodeState.STALLED,
+    health.NodeState.FINISHED: NodeState.FINISHED,
+    health.NodeState.FAILED: NodeState.ERROR,
+}
+
+
+def marks_of(job: Job, told: Health = NOTHING_KNOWN) -> Marks:
+    """How the nodes of a job stand, as far as its engine and its state tell."""
     nodes: dict[str, Mark] = {}
+    if job.engine is not None:
+        nodes = {node.node: Mark(_STATES[node.state], _note(node)) for node in told.nodes or ()}
+    elif job.outcome is Ending.SUCCEEDED:
+        nodes = {node.node: Mark(NodeState.FINISHED) for node in told.nodes or ()}
     if job.stalled is not None:
-        nodes = {each.node: Mark(NodeState.STALLED, each.reason) for each in job.stalled.nodes}
+        nodes |= {each.node: Mark(NodeState.STALLED, each.reason) for each in job.stalled.nodes}
     named = spot_of(job.error).node
     if named:
         nodes[named] = Mark(NodeState.ERROR, job.error)
     state = NodeState.OK if job.status is JobStatus.RUNNING else NodeState.IDLE
     return Marks(title=job.job_id, status=job.status, state=state, nodes=nodes, message=job.error)
+
+
+def _note(node: health.NodeHealth) -> str:
+    counts = f"{node.buffers_in} in, {node.buffers_out} out, {node.queued} waiting"
+    return f"{counts}\n{node.reason}" if node.reason else counts
 
 
 def _shown(outcome: Outcome) -> str:

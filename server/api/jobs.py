@@ -10,6 +10,7 @@ from server.api.changes import change
 from server.api.create_request import parse_create
 from server.api.endpoint import VALIDATE, Handler
 from server.api.endpoints import AboutJob
+from server.api.full_status import answer_in_full, wants_full
 from server.api.once import carefully
 from server.api.orders import ASYNC, wants_async
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
@@ -70,6 +71,8 @@ async def read(request: Request, rest: str = "") -> HTTPResponse | None:
         return await about_job(request, segments[0])
     if len(segments) > 1:
         raise InvalidCommand(f"GET {request.path} is no job and no list; use {BASE}/ID or {BASE}/list/all")
+    if request.query_string and wants_full(request):
+        return await answer_in_full(request, JobId(segments[0]))
     status = await view.status(JobId(segments[0]))
     if status is None:
         raise NoSuchJob

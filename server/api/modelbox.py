@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
+from server.api.full_status import StatusQuery
 from server.api.orders import EndingQuery
 from server.api.rights import Need, Scoped, need
 from server.api.validation import CreateQuery
 from server.wire.bodies import ChangeBody, CreateBody, JobBody, JobListBody
+from server.wire.full_status import FullStatus
 from server.wire.validation import ValidateBody, Validation
 
 JOBS_TAG = "ModelBox's own"
@@ -18,7 +20,7 @@ RESPOND_ASYNC = (
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """`answers`: status to what it means and the type of its body, None when it has none."""
+    """`answers`: status to what it means and the type of its body, None when it has none, several in a tuple."""
 
     method: str
     path: str
@@ -88,9 +90,16 @@ DESCRIBED = (
         method="GET",
         path="/v1/modelbox/job/{job_id}",
         name="read_job",
-        text="The status of a job.",
-        answers={200: ("The job as it is now.", JobBody)},
-        errors={404: "No such job (002).", 400: "The path is neither a job's nor the list's (006)."},
+        text=(
+            "The status of a job.\n\nWith `view=full` all that is known of it. Its engine is asked how the nodes"
+            " of its flow stand, for a second at most; then the rest is told without them."
+        ),
+        query=StatusQuery,
+        answers={200: ("The job as it is now.", (JobBody, FullStatus))},
+        errors={
+            404: "No such job (002).",
+            400: "The path is neither a job's nor the list's, or there is no such view (006).",
+        },
     ),
     Described(
         method="GET",

@@ -89,6 +89,9 @@ class _Schemas:
         self._by_type = dict(zip(types, schemas, strict=True))
 
     def of(self, kind: Any) -> Json:
+        """Of a type, or of several, one of which it is."""
+        if isinstance(kind, tuple):
+            return {"anyOf": [self.of(one) for one in kind]}
         schema: Json = self._by_type[kind]
         return schema
 
@@ -113,7 +116,8 @@ def _types_of(endpoints: Sequence[Endpoint]) -> Iterator[Any]:
     found: dict[Any, None] = {ErrorBody: None}
     for described in DESCRIBED:
         bodies = [described.body, *(kind for _, kind in described.answers.values())]
-        found |= {kind: None for kind in bodies if kind is not None}
+        kinds = [kind for body in bodies for kind in (body if isinstance(body, tuple) else (body,))]
+        found |= {kind: None for kind in kinds if kind is not None}
     for endpoint in endpoints:
         found |= {kind: None for kind in endpoint.answer_types if _is_struct(kind)}
     found |= dict.fromkeys(SHOWN_TYPES)

@@ -81,7 +81,7 @@ class Scrape:
 
     async def _runner(self) -> tuple[Parts | None, float]:
         began = monotonic()
-        parts = await link.ask(self._from.state_dir, RUNNER_SECONDS)
+        parts = await link.ask_parts(self._from.state_dir, RUNNER_SECONDS)
         return parts, monotonic() - began
 
     def _add_server(self, samples: Samples, health: StoreHealth) -> None:

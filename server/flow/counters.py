@@ -30,8 +30,9 @@ class HttpCounters(msgspec.Struct, frozen=True):
 
 class NodeCounters(msgspec.Struct, frozen=True, kw_only=True):
     """`seconds` is the time in calls of the unit, `durations` the same call by call; `last_activity` is Unix time,
-    0 before the first call. `http` is there for receive units. Engines of an older version of this program say
-    neither `durations` nor `http`."""
+    0 before the first call. `http` is there for receive units. `in_call`: calls of the unit that are under way.
+    `is_through`: a source that has begun something, all of which is through. Engines of an older version of this
+    program say neither `durations` nor `http`, `in_call` nor `is_through`."""
 
     node: str
     unit: str
@@ -43,6 +44,8 @@ class NodeCounters(msgspec.Struct, frozen=True, kw_only=True):
     last_activity: float
     durations: Durations | None = None
     http: HttpCounters | None = None
+    in_call: int = 0
+    is_through: bool = False
 
 
 class Stall(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ def bounded(stalls: tuple[Stall, ...]) -> tuple[Stall, ...]:
     return tuple(found)
 
 
-def counters_of(node: "Node", http: HttpCounters | None = None) -> NodeCounters:
+def counters_of(node: "Node", http: HttpCounters | None = None, in_call: int = 0) -> NodeCounters:
     return NodeCounters(
         node=node.name,
         unit=node.description.name,
@@ -88,4 +91,6 @@ def counters_of(node: "Node", http: HttpCounters | None = None) -> NodeCounters:
         last_activity=node.last_activity,
         durations=node.durations.read(),
         http=http,
+        in_call=in_call,
+        is_through=node.is_through and http is None,
     )

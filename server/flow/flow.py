@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +94,8 @@ class Flow:
 
     def counters(self) -> tuple[NodeCounters, ...]:
         http = self._front.counters() if self._front is not None else {}
-        return tuple(counters_of(node, http.get(name)) for name, node in self._nodes.items())
+        in_call = Counter(call.node_name for call in self._scheduler.calls()) if self._nodes else Counter[str]()
+        return tuple(counters_of(node, http.get(name), in_call[name]) for name, node in self._nodes.items())
 
     def stalls(self) -> tuple[Stall, ...]:
         """The nodes that make no progress though they have input."""

@@ -16,6 +16,7 @@ from server.jobs.ids import Epoch, JobId
 from server.metrics import of_jobs as j
 from server.metrics import of_server as s
 from server.metrics.family import Samples
+from server.metrics.link import EngineTold
 from server.metrics.processes import add_database, add_follower, add_process
 from server.metrics.text import Parts, parts_of
 from server.runner.answers import Answer, Answers
@@ -24,6 +25,8 @@ from server.runner.keeper import Keeper
 from server.store import Store, StoreUnavailable
 from server.store.follower import Follower
 
+ENGINE_SECONDS = 1.0
+"""How long one engine may take that is asked for its own sake."""
 USAGE_SECONDS = 2.0
 HEAD_SECONDS = 0.5
 PROCESS = "runner"
@@ -89,6 +92,14 @@ class RunnerMetrics:
             seconds=monotonic() - began,
         )
         return await asyncio.to_thread(self._write, scene)
+
+    async def engine(self, job_id: JobId) -> EngineTold | None:
+        """What the engine of that job says of its flow now; None when there is none here. Within a second."""
+        engine = self._keeper.engines.get(job_id)
+        if engine is None or engine.exited:
+            return None
+        counted = await engine.handle.counters(ENGINE_SECONDS)
+        return EngineTold(incarnation=engine.incarnation, attempt=engine.attempt, counted=counted)
 
     def _oldest(self, engines: list[Engine]) -> list[Engine]:
         """As many as are to be told of; always the same ones, lest series come and go."""

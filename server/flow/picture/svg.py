@@ -23,6 +23,8 @@ text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #1d2433 }
 .kind, .port { fill: #667085; font-size: 11px }
 .box { fill: #fff; stroke: #98a2b3; stroke-width: 1.5 }
 .ok .box { stroke: #12805c }
+.busy .box { stroke: #12805c; stroke-width: 3 }
+.finished .box { stroke: #1f5fbf }
 .error .box { stroke: #c4320a; stroke-width: 3; fill: #fff1eb }
 .stalled .box { stroke: #a15c00; stroke-width: 3; stroke-dasharray: 6 4; fill: #fff7e6 }
 .error .name, .message { fill: #c4320a }
@@ -35,6 +37,8 @@ text { fill: #e6e9f0 }
 .kind, .port { fill: #98a2b3 }
 .box { fill: #1c2333; stroke: #667085 }
 .ok .box { stroke: #3ccf91 }
+.busy .box { stroke: #3ccf91; stroke-width: 3 }
+.finished .box { stroke: #7fb2ff }
 .error .box { stroke: #ff8a65; fill: #3a1d14 }
 .stalled .box { stroke: #ffc14d; fill: #35290f }
 .error .name, .message { fill: #ff8a65 }
@@ -53,13 +57,15 @@ ROW = 18.0
 TIP = 7.0
 LINE = 17.0
 MOST_LINES = 8
-_SIGNS = {"error": "✕ ", "stalled": "‖ "}
+_SIGNS = {"error": "✕ ", "stalled": "‖ ", "busy": "▶ ", "finished": "✓ "}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class NodeState(StrEnum):
     IDLE = "idle"
     OK = "ok"
+    BUSY = "busy"
+    FINISHED = "finished"
     STALLED = "stalled"
     ERROR = "error"
 

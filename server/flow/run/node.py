@@ -86,6 +86,11 @@ class Node:
         """Whether the unit defines `data_pre` or `data_post`."""
         return self._overrides[method]
 
+    @property
+    def is_through(self) -> bool:
+        """Whether it is a source that has begun something, and all of that is through."""
+        return False
+
     def open_source(self) -> "Source | None":
         return None
 

@@ -129,6 +129,10 @@ class SourceNode(StreamKeeper):
         if self.description.flow_type is FlowType.NORMAL:
             self._overrides = {"data_pre": False, "data_post": False}
 
+    @property
+    def is_through(self) -> bool:
+        return self.fed > 0 and not self._live
+
     def begin(self, context: SessionContext, on_end: Callable[[Session], None] | None) -> Feed:
         """A new session's input, not entered yet. From any thread."""
 
