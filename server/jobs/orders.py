@@ -52,8 +52,8 @@ Order = StopJob | StartJob | RestartJob | DeleteJob
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Engines up to attempt `renewed` are to go. `grace`: what the engine that is to go was given, None for the
-    configuration's."""
+    """Engines up to attempt `renewed`, which may never come to be, are to go. `grace`: what the one that is to go
+    was given, None for the configuration's."""
 
     renewed: int = 0
     grace: float | None = None
@@ -120,7 +120,7 @@ def fold_order(job: "Job", event: e.OrderEvent) -> "Job":
         case e.DeleteRequested(grace=grace):
             return replace(job, desired=Desired.DELETED, orders=replace(job.orders, grace=grace))
         case e.StopRequested(grace=grace):
-            orders = replace(job.orders, grace=grace)
+            orders = replace(without_one_being_started(job), grace=grace)
             return replace(job, desired=Desired.STOPPED, retry_at=None, orders=orders)
         case e.StartRequested():
             return _anew(job, job.orders.grace)
@@ -140,5 +140,13 @@ def _anew(job: "Job", grace: float | None) -> "Job":
         in_interval=0,
         interval_began=None,
         retry_at=None,
-        orders=Orders(renewed=job.attempt, grace=grace),
+        orders=Orders(renewed=max(job.attempt, without_one_being_started(job).renewed), grace=grace),
     )
+
+
+def without_one_being_started(job: "Job") -> Orders:
+    """Has an engine go that a runner may be starting at this moment, unknown to the log: it is given what the job
+    was before."""
+    if job.actual is not Actual.NONE or has_no_engine_to_come(job) or job.changes.pending is not None:
+        return job.orders
+    return replace(job.orders, renewed=job.next_attempt)

@@ -58,7 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def next_attempt(self) -> int:
         """The number of the next engine, whichever version it has."""
-        return max(self.attempt, self.changes.attempt) + 1
+        return max(self.attempt, self.changes.attempt, self.orders.renewed) + 1
 
     @property
     def status(self) -> JobStatus:

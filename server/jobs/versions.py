@@ -12,6 +12,7 @@ import msgspec
 from server.jobs import events as e
 from server.jobs.ids import Digest
 from server.jobs.options import JobOptions
+from server.jobs.orders import without_one_being_started
 from server.jobs.words import Actual, Outcome
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _applied(job: "Job", event: e.ChangeApplied, at: datetime) -> "Job":
     # what came of the old content says nothing about the new
     job = replace(
         job,
+        orders=without_one_being_started(job),
         outcome=Outcome.OPEN,
         error="",
         failures=0,

@@ -95,7 +95,7 @@ def _with_engine(job: Job | None, engine: EngineView, healthy_in: float | None) 
     if job.actual is Actual.NONE:
         return RecordStart() if engine.attempt > job.attempt else StopEngine("its end is on record")
     if is_to_go(job, engine.attempt):
-        return StopEngine("job stopped" if job.desired is Desired.STOPPED else "restart requested")
+        return StopEngine("job stopped" if job.desired is Desired.STOPPED else "another engine is wanted")
     if healthy_in is None:
         return Nothing()
     return Wait(healthy_in) if healthy_in > 0 else RecordHealthy()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.failpoints import VARIABLE, Action, Failpoint, arm, has_fired
 from tests.e2e.test_first_flow import ask
 from tests.installation import Installation, bad_flow, echo_flow, free_port
 
@@ -206,3 +207,30 @@ def test_orders_outlast_the_server(installation: Installation) -> None:
     installation.wait_for("started", "RUNNING")
     assert installation.word("stopped") == "PENDING"
     assert "stopped" not in installation.engines()
+
+
+@pytest.mark.parametrize("orders", [(), ("stop", "start")])
+def test_a_job_that_is_changed_while_its_engine_is_being_started(
+    installation: Installation, tmp_path: Path, orders: tuple[str, ...]
+) -> None:
+    """That engine was given the graph from before."""
+    failpoints = tmp_path / "failpoints"
+    failpoints.mkdir()
+    installation.environ[VARIABLE] = str(failpoints)
+    installation.start()
+    before, after = free_port(), free_port()
+    arm(failpoints, Failpoint.RUNNER_BEFORE_START, Action.DELAY, "runner")
+    at_once = {"Prefer": "respond-async"}
+    body = {"job_id": "hasty", "job_graph": echo_flow(before)}
+    assert installation.http.put(installation.base, json=body, headers=at_once).status_code == 202
+    while not has_fired(failpoints, Failpoint.RUNNER_BEFORE_START):
+        time.sleep(0.01)
+    for word in orders[:1]:
+        assert order(installation, "hasty", word, prefer="respond-async").is_success
+    changed = installation.http.patch(f"{installation.base}/hasty", json={"job_graph": echo_flow(after)})
+    assert changed.status_code == 200, changed.text
+    for word in orders[1:]:
+        assert order(installation, "hasty", word).json()["job_status"] == "RUNNING"
+    assert ask(after).content == b"hello"
+    assert not is_listened_on(before)
+    assert kinds(installation, "hasty").count("change-applied") == 1

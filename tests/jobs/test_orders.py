@@ -95,7 +95,7 @@ def test_an_end_that_was_asked_for_is_no_outcome(end: e.Event, asked: e.Event) -
 
 def test_the_engine_of_a_stopped_job_is_stopped_and_that_of_a_renewed_one_too() -> None:
     assert r.reconcile(STOPPING, MINE, 0) == r.StopEngine("job stopped")
-    assert r.reconcile(RENEWING, MINE, 0) == r.StopEngine("restart requested")
+    assert r.reconcile(RENEWING, MINE, 0) == r.StopEngine("another engine is wanted")
     gone = job_after(*UP, e.RestartRequested(), e.EngineStopped(attempt=1, reason="restart requested"))
     assert r.reconcile(gone, None, 0) == r.StartEngine(2)
     again = job_after(*UP, e.RestartRequested(), e.EngineStopped(attempt=1, reason=""), started(2), ready(2))
@@ -109,7 +109,7 @@ def test_an_engine_that_nobody_knows_is_put_on_record_before_it_is_stopped() -> 
 
 def test_a_start_while_the_engine_is_being_stopped_brings_another_one() -> None:
     job = job_after(*UP, e.StopRequested(), e.StartRequested())
-    assert r.reconcile(job, MINE, 0) == r.StopEngine("restart requested")
+    assert r.reconcile(job, MINE, 0) == r.StopEngine("another engine is wanted")
 
 
 @pytest.mark.parametrize(
