@@ -79,7 +79,7 @@ def _port(config: Config) -> Finding:
 
 def _host(host: EngineIdentity | None, changed: float, *, is_needed: bool) -> Iterator[Finding]:
     if host is not None and is_alive(host):
-        mend = "it is replaced when it ends and no sooner; new engines have its code"
+        mend = f"`kill {host.pid}` ends it alone: engines go on, and the next one has the new code"
         yield of_this_version("engine host", host.pid, changed, mend)
     elif is_needed:
         yield warning(
