@@ -11,6 +11,7 @@ import pytest
 
 from server.api.described_care import changes_a_job
 from server.api.endpoints import document
+from server.client import Client, Retries
 from server.failpoints import VARIABLE, Action, Failpoint, arm, has_fired
 from tests.installation import Installation, bad_flow, echo_flow, free_port
 from tests.parts import Parts
@@ -156,6 +157,16 @@ def test_killed_between_commit_and_answer(server: Installation, armoury: Path, p
     assert (REPLAYED in answer.headers) == (point is Failpoint.API_ANSWER_KEPT)
     assert events(server, job_id).count("job-created") == 1
     assert put(server.http, job_id, job_id, flow).headers[REPLAYED] == "true"
+
+
+def test_the_client_notices_nothing_of_a_killed_server(server: Installation, armoury: Path) -> None:
+    arm(armoury, Failpoint.API_SUBMITTED, Action.CRASH, "api")
+    with Client(str(server.http.base_url), retries=Retries(count=8)) as client:
+        client.create("patient", echo_flow(free_port()))
+    assert has_fired(armoury, Failpoint.API_SUBMITTED)
+    (armoury / f"{Failpoint.API_SUBMITTED}.fired").unlink()
+    assert events(server, "patient").count("job-created") == 1
+    assert server.word("patient") == "RUNNING"
 
 
 def test_killed_after_a_deletion_was_on_record(server: Installation, armoury: Path) -> None:
