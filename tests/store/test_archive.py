@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from server.jobs import events as e
-from server.jobs.commands import Graph
+from server.jobs.commands import ChangeJob, Graph
 from server.jobs.ids import JobId, Position
 from server.store import Archived, Difference, Refused, Store, archive, backup, restore
 from server.store.archiving import archive as steps
@@ -122,6 +122,20 @@ async def test_jobs_go_on_as_if_nothing_were(told: Store, url: str, tmp_path: Pa
     assert await told.rebuild() == 3
     assert await told.verify() == []
     legal(url)
+
+
+async def test_a_graph_that_a_live_job_had_or_is_to_have_stays(told: Store, url: str, tmp_path: Path) -> None:
+    await told.submit(ChangeJob(job_id=A, graph=OWN_GRAPH), CLIENT)
+
+    assert (await archived(url, tmp_path / "old")).removed_graphs == 0
+
+    assert await told.graph(OWN_GRAPH.digest) == OWN_GRAPH
+    await told.submit(delete(A), CLIENT)
+    await told.submit(seen(e.EngineStopped(attempt=1, reason="deleted"), A), RUNNER)
+    await told.submit(seen(e.JobDeleted(), A), RUNNER)
+    assert (await archived(url, tmp_path / "new")).removed_graphs == 1
+    assert OWN_GRAPH.source in (tmp_path / "new").read_text().replace("\\", "")
+    assert await told.verify([tmp_path / "old", tmp_path / "new"]) == []
 
 
 async def test_only_what_ended_long_ago_goes(told: Store, url: str, tmp_path: Path) -> None:
