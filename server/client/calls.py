@@ -13,6 +13,7 @@ from server.client.errors import bad_answer, error_of
 from server.jobs.words import JobStatus
 from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import EventPage, HistoryPage
+from server.wire.full_status import FullStatus
 from server.wire.graphs import GraphFormat
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage
@@ -101,6 +102,10 @@ def validate(
 
 def status(job_id: str) -> Call[JobBody]:
     return Call(method="GET", path=_job(job_id), read=_as(JobBody))
+
+
+def full_status(job_id: str) -> Call[FullStatus]:
+    return Call(method="GET", path=_job(job_id), read=_as(FullStatus), params={"view": "full"})
 
 
 def list_all() -> Call[JobListBody]:

@@ -16,6 +16,7 @@ from server.client.streams import EventStream, LogStream, Stream, Told
 from server.jobs.words import JobStatus
 from server.wire.bodies import JobBody, JobListBody
 from server.wire.entries import Entry
+from server.wire.full_status import FullStatus
 from server.wire.graphs import GraphFormat
 from server.wire.health import Readiness, Version
 from server.wire.job_rows import JobPage, JobRow
@@ -112,6 +113,13 @@ class Client:
     def status(self, job_id: str) -> JobBody:
         """Raises: NoSuchJob."""
         return self.send(calls.status(job_id))
+
+    def full_status(self, job_id: str) -> FullStatus:
+        """All that is known of a job, with how the nodes of its flow stand, as its engine says.
+
+        Raises: NoSuchJob.
+        """
+        return self.send(calls.full_status(job_id))
 
     def list_all(self) -> JobListBody:
         """All jobs in ModelBox's own form, oldest first."""

@@ -34,6 +34,12 @@ def test_the_life_of_a_job(server: Installation, shell: Shell) -> None:
     shown = shell.run("job", "show", "life").stdout
     assert re.search(r"^job_status +RUNNING$", shown, re.M)
     assert re.search(rf"^endpoints +http://127.0.0.1:{server.flow_port}/life$", shown, re.M)
+    assert re.search(r"^NODE +UNIT +STATE +IN +OUT +QUEUED +ERRORS +PROGRESS +REASON$", shown, re.M)
+    assert re.search(r"^httpserver_sync_reply +httpserver_sync_reply +(idle|running) +0 +0 +0 +0", shown, re.M)
+    wide = shell.run("job", "show", "life", "-o", "wide").stdout
+    assert re.search(
+        r"^options_in_force .*policy on-failure.*from_server restart; limits; stall_after$", wide, re.M
+    )
     done = shell.run("job", "delete", "life")
     assert (done.returncode, done.stdout) == (0, "life deleted\n")
     told = [line.partition("Z  ")[2] for line in shell.run("job", "history", "life").stdout.strip().splitlines()]
