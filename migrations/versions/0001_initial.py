@@ -29,6 +29,7 @@ WORDS = {
         (r"@time\(([a-z_]+)\)", r"strftime('%Y-%m-%dT%H:%M:%f000Z', json_extract(data, '$.\1'))"),
         (r"@seconds\(([a-z_.]+)\|(.+?\))\) ", r"ROUND(MAX((julianday(\2) - julianday(\1)) * 86400.0, 0.0), 3) "),
         (r"@ratio\((\w+)\|(\w+)\)", r"ROUND(\1 / \2, 4)"),
+        (r"@labels\b", "json_each(job.options, '$.labels')"),
     ),
     "postgresql": (
         (r"@now\b", "now()"),
@@ -43,6 +44,7 @@ WORDS = {
             r"CAST(ROUND(GREATEST(EXTRACT(EPOCH FROM (\2) - (\1)), 0.0), 3) AS double precision) ",
         ),
         (r"@ratio\((\w+)\|(\w+)\)", r"CAST(ROUND(CAST(\1 / \2 AS numeric), 4) AS double precision)"),
+        (r"@labels\b", "LATERAL jsonb_each_text(job.options -> 'labels')"),
     ),
 }
 """What the views write with an @, in each dialect's SQL."""
@@ -385,4 +387,9 @@ FROM (
 ) AS lives
 """
 
-VIEWS = (JOB_NOW, JOB_HISTORY, JOB_ATTEMPTS, JOB_UPTIME)
+JOB_LABEL = """
+CREATE VIEW job_label AS
+SELECT job.job_id, label.key AS name, label.value AS value FROM job CROSS JOIN @labels AS label
+"""
+
+VIEWS = (JOB_NOW, JOB_HISTORY, JOB_ATTEMPTS, JOB_UPTIME, JOB_LABEL)

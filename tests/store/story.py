@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from server.jobs import events as e
-from server.jobs.commands import Context, Graph
+from server.jobs.commands import Context, CreateJob, Graph
 from server.jobs.ids import JobId
+from server.jobs.options import JobOptions
 from server.store import Store
 from tests.store.jobs import create, delete, query, rechain, seen, unlock
 
@@ -29,7 +30,9 @@ async def tell(store: Store, url: str) -> None:
     async def runner(job_id: JobId, *events: e.Event) -> None:
         await store.submit_all([seen(event, job_id) for event in events], RUNNER, epoch)
 
-    await store.submit(create(CAMERA, Graph.of("json", '{"graph": {"format": "graphviz"}}')), OPS)
+    camera = Graph.of("json", '{"graph": {"format": "graphviz"}}')
+    labels = JobOptions(labels={"site": "north", "team": "vision"})
+    await store.submit(CreateJob(job_id=CAMERA, graph=camera, options=labels), OPS)
     await runner(CAMERA, e.EngineStarted(attempt=1, engine=_engine(901)), e.EngineReady(attempt=1))
     await store.submit(create(DOOR, Graph.of("toml", '[graph]\nformat = "graphviz"\n')), CI)
     await runner(DOOR, e.EngineStarted(attempt=1, engine=_engine(917)), e.EngineReady(attempt=1))

@@ -5,8 +5,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.jobs import events as e
+from server.jobs.commands import CreateJob
+from server.jobs.options import JobOptions
 from server.store import Store
-from tests.store.jobs import CLIENT, RUNNER, B, create, created_and_deleted, delete, query, ready, seen, started
+from tests.store.jobs import (
+    CLIENT,
+    GRAPH,
+    RUNNER,
+    A,
+    B,
+    create,
+    created_and_deleted,
+    delete,
+    query,
+    ready,
+    seen,
+    started,
+)
 
 RETRY_AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 STALLED = e.FlowStalled(attempt=1, number=1, reason="node 'a' hangs", since=RETRY_AT, nodes=())
@@ -37,6 +52,17 @@ async def test_job_now(told: Store, url: str) -> None:
     ]
     assert (a["job_id"], a["status"], a["attempt"], a["engine_pid"]) == ("job-a", "RUNNING", 3, 4711)
     assert (b["job_id"], b["status"], b["error"]) == ("job-b", "FAILED", "no such unit")
+
+
+async def test_job_label(store: Store, url: str) -> None:
+    for job_id, labels in ((A, {"team": "v", "site": ""}), (B, {})):
+        options = JobOptions(labels=labels)
+        await store.submit(CreateJob(job_id=job_id, graph=GRAPH, options=options), CLIENT)
+
+    assert query(url, "SELECT * FROM job_label ORDER BY name") == [
+        {"job_id": A, "name": "site", "value": ""},
+        {"job_id": A, "name": "team", "value": "v"},
+    ]
 
 
 async def test_job_history(told: Store, url: str) -> None:
