@@ -156,13 +156,28 @@ def restart(
     help="A flow, or a folder of flows (*.toml, *.json, create bodies); may be repeated.",
 )
 @click.option("--prune", is_flag=True, help="Delete the jobs created over REST that no file has.")
+@click.option(
+    "-l",
+    "--label",
+    "only",
+    multiple=True,
+    metavar="LABEL",
+    help="With --prune: only jobs with this label, as for `job list`; may be repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--no-check", is_flag=True, help="Do not have the server check them first.")
 @output_option(Form.TABLE, Form.JSON, Form.YAML)
 @server_options
 def apply(
-    where: Where, paths: tuple[Path, ...], prune: bool, dry_run: bool, yes: bool, no_check: bool, form: Form
+    where: Where,
+    paths: tuple[Path, ...],
+    prune: bool,
+    only: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    no_check: bool,
+    form: Form,
 ) -> int:
     """Make the server's jobs those of files. Shows the plan first, and asks.
 
@@ -173,25 +188,33 @@ def apply(
     from server.commands.apply import Manner
     from server.commands.apply import apply as run
     from server.commands.flow_files import Unusable, read_all
+    from server.jobs.labels import label_test
 
+    if only and not prune:
+        raise click.UsageError("--label says which jobs --prune may delete, and there is no --prune")
+    try:
+        tests = tuple(label_test(text) for text in only)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--label") from error
     try:
         found = read_all(paths)
     except Unusable as error:
         complain(str(error))
         return Exit.UNUSABLE
-    manner = Manner(prune=prune, dry_run=dry_run, yes=yes, check=not no_check, form=form)
+    manner = Manner(prune=prune, only=tests, dry_run=dry_run, yes=yes, check=not no_check, form=form)
     return with_client(where, lambda client: run(client, found, manner))
 
 
 @click.command()
 @JOB
 @click.option("--to", type=click.IntRange(1), help="A version.  [default: the one that it had before this]")
+@IF_MATCH
 @server_options
-def rollback(where: Where, job_id: str, to: int | None) -> int:
+def rollback(where: Where, job_id: str, to: int | None, if_match: str | None) -> int:
     """Give JOB the graph and options of an earlier version, as its next one.
 
     It goes on with what it has until that is ready. If it does not get ready, nothing has changed.
     """
     from server.commands.versions import rollback as run
 
-    return with_client(where, lambda client: run(client, job_id, to))
+    return with_client(where, lambda client: run(client, job_id, to, if_match))

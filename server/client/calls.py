@@ -142,13 +142,14 @@ def change(
     options: Mapping[str, Any] | None = None,
     *,
     wait: bool = True,
+    if_match: str | None = None,
 ) -> Call[JobBody]:
     body = {"job_graph": graph, "job_graph_format": graph_format, "options": options}
     return Call(
         method="PATCH",
         path=_job(job_id),
         read=_as(JobBody),
-        headers={} if wait else RESPOND_ASYNC,
+        headers=_asking(wait, if_match),
         content=msgspec.json.encode({name: value for name, value in body.items() if value is not None}),
         mutates=True,
     )
@@ -164,12 +165,13 @@ def diff(job_id: str, *, from_version: int | None = None, to_version: int | None
     return Call(method="GET", path=f"{_job(job_id)}/diff", read=_as(VersionDiff), params=_given(params))
 
 
-def rollback(job_id: str, *, to: int | None = None) -> Call[JobBody]:
+def rollback(job_id: str, *, to: int | None = None, if_match: str | None = None) -> Call[JobBody]:
     return Call(
         method="POST",
         path=f"{_job(job_id)}/rollback",
         read=_as(JobBody),
         params=_given({"to": _text(to)}),
+        headers=_asking(True, if_match),
         mutates=True,
     )
 

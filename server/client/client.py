@@ -158,13 +158,16 @@ class Client:
         graph_format: str | None = None,
         options: Mapping[str, Any] | None = None,
         wait: bool = True,
+        if_match: str | None = None,
     ) -> JobBody:
         """Gives a job another graph, or merges `options` into its options (None takes one away); returns when the
         new version is up, or the server waits no longer: `change` of the answer is set then.
 
-        Raises: NoSuchJob, InvalidGraph (nothing has changed, if the job ran), ChangeUnderWay.
+        Raises: NoSuchJob, InvalidGraph (nothing has changed, if the job ran), ChangeUnderWay; ConditionFailed,
+        when it has another tag than `if_match`.
         """
-        return self.send(calls.change(job_id, graph, graph_format, options, wait=wait))
+        call = calls.change(job_id, graph, graph_format, options, wait=wait, if_match=if_match)
+        return self.send(call)
 
     def versions(self, job_id: str) -> Iterator[JobVersion]:
         """What the job has been and was to become, newest first. Raises: NoSuchJob."""
@@ -180,9 +183,9 @@ class Client:
         """How two versions differ; what the last change did, if none is given. Raises: NoSuchJob."""
         return self.send(calls.diff(job_id, from_version=from_version, to_version=to_version))
 
-    def rollback(self, job_id: str, *, to: int | None = None) -> JobBody:
+    def rollback(self, job_id: str, *, to: int | None = None, if_match: str | None = None) -> JobBody:
         """Back to what version `to`, or the one before this, had, as a new version. Raises: as `change`."""
-        return self.send(calls.rollback(job_id, to=to))
+        return self.send(calls.rollback(job_id, to=to, if_match=if_match))
 
     def etag(self, job_id: str) -> str:
         """The tag of the job as it is, for `if_match`: changed by what is done to the job, not by what its engine

@@ -79,8 +79,8 @@ def _shown(value: Any) -> str:
     return "(none)" if value is None else str(value)
 
 
-def rollback(client: "Client", job_id: str, to: int | None) -> int:
+def rollback(client: "Client", job_id: str, to: int | None, if_match: str | None = None) -> int:
     with under_way(f"rolling back {job_id}"):
-        body = client.rollback(job_id, to=to)
+        body = client.rollback(job_id, to=to, if_match=if_match)
     click.echo(f"{printable(job_id)} {body.job_status}, version {body.version or 1}")
     return Exit.OK

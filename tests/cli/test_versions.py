@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.client import AsyncClient, ChangeUnderWay, Client, InvalidGraph
+from server.client import AsyncClient, ChangeUnderWay, Client, ConditionFailed, InvalidGraph
 from tests.cli.program import Shell
 from tests.installation import Installation, bad_flow, echo_flow
 
@@ -50,7 +50,11 @@ def test_back_and_forth(changed: Installation, shell: Shell) -> None:
     assert refused.returncode == 3
     assert "no_such_unit" in refused.stderr
     with Client(f"http://127.0.0.1:{changed.port}") as client:
-        assert client.rollback("line", to=2).version == 6
+        with pytest.raises(ConditionFailed):
+            client.rollback("line", to=2, if_match='"9-9"')
+        with pytest.raises(ConditionFailed):
+            client.change("line", options={}, if_match='"9-9"')
+        assert client.rollback("line", to=2, if_match=client.etag("line")).version == 6
         newest = next(client.versions("line"))
         assert (newest.version, newest.back_to) == (6, 2)
         assert client.diff("line", from_version=2).equal
