@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.jobs.crash_loop import fold_left_out
-from server.jobs.events import EventsArchived, JobCreated, Recorded
+from server.jobs.events import ChangeRequested, EventsArchived, JobCreated, Recorded
 from server.jobs.ids import Digest, JobId, Position
 from server.jobs.state import Job, fold
 from server.store.checksums import BEGINNING, Checksum, event_checksum
@@ -138,7 +138,7 @@ class Audit:
         if not recorded.job_id:
             return
         self._check_version(recorded)
-        if isinstance(recorded.event, JobCreated):
+        if isinstance(recorded.event, JobCreated | ChangeRequested):
             self.digests[recorded.event.graph_digest] = recorded.job_id
         job = fold(self.jobs.get(recorded.job_id), recorded)
         if job is None:
