@@ -20,7 +20,7 @@ from server.jobs.restart import policy_of, stall_after_of
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, JobStatus, Outcome
 from server.wire.full_status import FullStatus, OptionsInForce, StatusView
-from server.wire.job_rows import EnginePlace
+from server.wire.job_rows import EnginePlace, ServerDefaults
 
 VIEW = "view"
 
@@ -36,6 +36,9 @@ class FullStatuses:
         self._graphs = graphs
         self._state_dir = state_dir
         self._settings = settings
+        self.defaults = ServerDefaults(
+            restart=settings.restart_policy, limits=settings.limits, stall_after=settings.stall_after
+        )
 
     async def of(self, job_id: JobId) -> tuple[Job, FullStatus]:
         """Within two seconds, whatever engines do. Raises: NoSuchJob, StoreUnavailable."""

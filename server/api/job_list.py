@@ -75,6 +75,7 @@ async def list_jobs(request: Request, query: JobsQuery) -> JobPage:
         next=None if found.last is None else _cursor(found.last, query.sort),
         total=found.total,
         counts={status.value: count for status, count in sorted(found.counts.items())},
+        defaults=request.app.ctx.full_statuses.defaults,
         position=found.position,
     )
 

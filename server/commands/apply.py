@@ -17,6 +17,7 @@ from server.commands.flow_files import Found
 from server.commands.output import Form, print_value, under_way
 from server.commands.plan import FIELDS, Action, Step, plan
 from server.commands.text import has_colours, printable
+from server.jobs.labels import LabelTest
 from server.jobs.words import JobStatus
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Manner:
-    """How to go about it. `yes`: without asking; `check`: not when a graph has problems."""
+    """How to go about it. `only`: which jobs may be pruned; `yes`: without asking; `check`: not when a graph has
+    problems."""
 
     prune: bool = False
+    only: tuple[LabelTest, ...] = ()
     dry_run: bool = False
     yes: bool = False
     check: bool = True
@@ -47,7 +50,9 @@ class Undone(Exception):
 
 
 def apply(client: "Client", found: Found, manner: Manner) -> int:
-    steps = plan(found.flows, list(client.jobs(fields=FIELDS)), prune=manner.prune)
+    defaults = client.job_page(fields=FIELDS, limit=1).defaults
+    jobs = list(client.jobs(fields=FIELDS))
+    steps = plan(found.flows, jobs, defaults, prune=manner.prune, only=manner.only)
     for line in found.skipped:
         complain(f"skipped: {line}")
     changes = [step for step in steps if step.changes]

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from server.commands.flow_files import FlowFile
+from server.jobs.labels import LabelTest, all_pass
+from server.jobs.options import NO_OPTIONS, JobOptions
 from server.jobs.words import JobStatus
-from server.wire.job_rows import JobRow
+from server.wire.job_rows import JobRow, ServerDefaults
 
 FIELDS = ("job_id", "job_status", "graph_digest", "options", "origin")
 """Of each job, what a plan looks at."""
@@ -40,25 +42,41 @@ class Step:
         return self.action is not Action.UNCHANGED
 
 
-def plan(flows: Sequence[FlowFile], rows: Sequence[JobRow], *, prune: bool) -> list[Step]:
-    """A step for each flow, in their order, then with `prune` for each other job created over REST."""
+def plan(
+    flows: Sequence[FlowFile],
+    rows: Sequence[JobRow],
+    defaults: ServerDefaults,
+    *,
+    prune: bool,
+    only: Sequence[LabelTest] = (),
+) -> list[Step]:
+    """A step for each flow, in their order, then with `prune` for each other job created over REST whose labels
+    pass `only`."""
     jobs = {str(row.job_id): row for row in rows}
-    steps = [_step(flow, jobs.get(flow.job_id)) for flow in flows]
+    steps = [_step(flow, jobs.get(flow.job_id), defaults) for flow in flows]
     if prune:
         wanted = {flow.job_id for flow in flows}
-        extra = sorted(job_id for job_id, row in jobs.items() if job_id not in wanted and row.origin == OVER_REST)
+        extra = sorted(job_id for job_id, row in jobs.items() if job_id not in wanted and _may_go(row, only))
         steps += [Step(Action.DELETE, job_id, "no file has it") for job_id in extra]
     return steps
 
 
-def _step(flow: FlowFile, row: JobRow | None) -> Step:
+def _may_go(row: JobRow, only: Sequence[LabelTest]) -> bool:
+    return row.origin == OVER_REST and all_pass(only, _options_of(row).labels)
+
+
+def _options_of(row: JobRow) -> JobOptions:
+    return row.options or NO_OPTIONS
+
+
+def _step(flow: FlowFile, row: JobRow | None, defaults: ServerDefaults) -> Step:
     if row is None:
         return Step(Action.CREATE, flow.job_id, flow=flow)
     if row.job_status is JobStatus.DELETEING:
         return Step(Action.REPLACE, flow.job_id, "it is being deleted", flow)
     present = msgspec.json.decode(msgspec.json.encode(row.options))
     given = {name: value for name, value in (flow.options or {}).items() if value is not None}
-    differ = _differ(given, present)
+    differ = _completed(given, defaults) != _options_of(row)
     differences = ["its graph"] if row.graph_digest != flow.digest else []
     differences += ["its options"] if differ else []
     if differences:
@@ -78,19 +96,13 @@ def _patch(given: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, An
     return patch
 
 
-def _differ(given: Mapping[str, Any], present: Mapping[str, Any]) -> bool:
-    """The server completes what an option leaves out; what the file says must be as it says."""
-    if given.keys() != {name for name, value in present.items() if value is not None}:
-        return True
-    return any(not _is_within(value, present[name]) for name, value in given.items())
-
-
-def _is_within(given: Any, present: Any) -> bool:
-    if isinstance(given, dict) and isinstance(present, dict):
-        # a value that is its default may be left out of what the server shows
-        return all(_is_within(value, present.get(name, _none_of(value))) for name, value in given.items())
-    return bool(given == present)
-
-
-def _none_of(value: Any) -> Any:
-    return type(value)() if isinstance(value, (int, float, str, list)) else value
+def _completed(given: Mapping[str, Any], defaults: ServerDefaults) -> JobOptions | None:
+    """The options that a job gets of which the file says this; None when it cannot have them."""
+    whole = dict(given)
+    for name, default in (("restart", defaults.restart), ("limits", defaults.limits)):
+        if isinstance(given.get(name), dict):
+            whole[name] = {**msgspec.to_builtins(default), **given[name]}
+    try:
+        return msgspec.convert(whole, JobOptions)
+    except msgspec.ValidationError:
+        return None

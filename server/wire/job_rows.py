@@ -7,7 +7,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.jobs.events import LastExit, Stall
-from server.jobs.options import JobOptions
+from server.jobs.limits import Limits
+from server.jobs.options import JobOptions, RestartPolicy
 from server.jobs.words import Actual, Desired, JobStatus, Outcome
 
 
@@ -51,6 +52,14 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     position: Annotated[int | UnsetType, Meta(description="in the log, of what last happened to it")] = UNSET
 
 
+class ServerDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of jobs that leave them to the server."""
+
+    restart: RestartPolicy
+    limits: Annotated[Limits, Meta(description="what is left out is not limited")]
+    stall_after: float
+
+
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some of the jobs, as they are now."""
 
@@ -60,4 +69,5 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     counts: Annotated[
         dict[str, int], Meta(description="by status, the jobs that pass the filters other than `status`")
     ]
+    defaults: ServerDefaults
     position: Annotated[int, Meta(description="in the log: whoever watches `after` it misses no change of these")]

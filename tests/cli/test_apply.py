@@ -12,18 +12,21 @@ import pytest
 from server.commands.apply import _undisturbed
 from server.commands.flow_files import FlowFile, NoFlow, Unusable, read_all, read_flow
 from server.commands.plan import Action, plan
-from server.jobs.options import JobOptions
+from server.jobs.labels import label_test
+from server.jobs.limits import Limits
+from server.jobs.options import JobOptions, RestartPolicy
 from server.jobs.words import JobStatus
-from server.wire.job_rows import JobRow
+from server.wire.job_rows import JobRow, ServerDefaults
 from tests.cli.program import Shell
 from tests.cli.test_jobs import body_of, toml_of
 from tests.installation import Installation, bad_flow, echo_flow
 
+DEFAULTS = ServerDefaults(restart=RestartPolicy(delay=2), limits=Limits(cpu=1), stall_after=60.0)
 FLOW = FlowFile("aa", "toml", "[graph]", None, Path("aa.toml"))
 
 
 def row(job_id: str = "aa", digest: str = FLOW.digest, **more: Any) -> JobRow:
-    present = {"job_status": JobStatus.RUNNING, "options": JobOptions(), "origin": "rest"} | more
+    present: dict[str, Any] = {"job_status": JobStatus.RUNNING, "options": JobOptions(), "origin": "rest"} | more
     return JobRow(job_id=job_id, graph_digest=digest, **present)
 
 
@@ -40,9 +43,17 @@ def options(**given: Any) -> JobOptions:
         ({"stall_after": 5}, {"stall_after": 6}, Action.CHANGE),
         ({"stall_after": 5}, {}, Action.CHANGE),
         (None, {"stall_after": 5}, Action.CHANGE),
-        ({"restart": {"attempts": 3}}, {"restart": {"attempts": 3, "delay": 9}}, Action.UNCHANGED),
+        ({"restart": {"attempts": 3}}, {"restart": {"attempts": 3, "delay": 9}}, Action.CHANGE),
+        ({"restart": {"attempts": 3}}, {"restart": {"attempts": 3, "delay": 2}}, Action.UNCHANGED),
+        ({"restart": {"attempts": 3, "delay": 9}}, {"restart": {"attempts": 3, "delay": 9}}, Action.UNCHANGED),
         ({"restart": {"attempts": 3}}, {"restart": {"attempts": 4}}, Action.CHANGE),
         ({"limits": {"nice": 0}}, {"limits": {"cpu": 1}}, Action.UNCHANGED),
+        ({"limits": {"nice": 0}}, {"limits": {"cpu": 2}}, Action.CHANGE),
+        ({"limits": {}}, {"limits": {"cpu": 1, "nice": 3}}, Action.CHANGE),
+        ({"labels": {"a": "1"}}, {"labels": {"a": "1"}}, Action.UNCHANGED),
+        ({"labels": {"a": "1"}}, {"labels": {"a": "1", "b": ""}}, Action.CHANGE),
+        ({"labels": {}}, {}, Action.UNCHANGED),
+        ({"no_such": 1}, {}, Action.CHANGE),
         ({"limits": {"nice": 1}}, {"limits": {"cpu": 1}}, Action.CHANGE),
     ],
 )
@@ -50,17 +61,27 @@ def test_options_are_compared_with_what_the_server_made_of_them(
     given: dict[str, Any] | None, present: dict[str, Any], action: Action
 ) -> None:
     flow = FlowFile("aa", "toml", "[graph]", given, Path("aa.toml"))
-    assert [step.action for step in plan([flow], [row(options=options(**present))], prune=False)] == [action]
+    assert [step.action for step in plan([flow], [row(options=options(**present))], DEFAULTS, prune=False)] == [
+        action
+    ]
 
 
 def test_a_step_for_each_flow_and_with_prune_for_each_other_job() -> None:
     rows = [row("aa", "another"), row("bb"), row("cc", origin="file")]
     flows = [FLOW, FlowFile("new", "toml", "[graph]", None, Path("new.toml"))]
-    assert [(step.action, step.job_id) for step in plan(flows, rows, prune=False)] == [
+    assert [(step.action, step.job_id) for step in plan(flows, rows, DEFAULTS, prune=False)] == [
         (Action.CHANGE, "aa"),
         (Action.CREATE, "new"),
     ]
-    assert [(step.action, step.job_id) for step in plan(flows, rows, prune=True)][2:] == [(Action.DELETE, "bb")]
+    assert [(step.action, step.job_id) for step in plan(flows, rows, DEFAULTS, prune=True)][2:] == [
+        (Action.DELETE, "bb")
+    ]
+
+
+def test_what_is_pruned_can_be_bound_to_labels() -> None:
+    rows = [row("ours", options=options(labels={"by": "ci"})), row("theirs", options=options(labels={"by": "x"}))]
+    steps = plan([], rows, DEFAULTS, prune=True, only=[label_test("by=ci")])
+    assert [(step.action, step.job_id) for step in steps] == [(Action.DELETE, "ours")]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +101,7 @@ def test_a_change_makes_the_options_those_of_the_file(
     given: dict[str, Any] | None, present: dict[str, Any], patch: dict[str, Any]
 ) -> None:
     flow = FlowFile("aa", "toml", "[graph]", given, Path("aa.toml"))
-    [step] = plan([flow], [row(options=options(**present))], prune=False)
+    [step] = plan([flow], [row(options=options(**present))], DEFAULTS, prune=False)
     assert {name: _without_defaults(value, patch.get(name)) for name, value in step.options.items()} == patch
 
 
@@ -92,7 +113,7 @@ def _without_defaults(value: Any, expected: Any) -> Any:
 
 
 def test_a_job_that_is_being_deleted_is_created_again() -> None:
-    [step] = plan([FLOW], [row(job_status=JobStatus.DELETEING)], prune=False)
+    [step] = plan([FLOW], [row(job_status=JobStatus.DELETEING)], DEFAULTS, prune=False)
     assert (step.action, step.why) == (Action.REPLACE, "it is being deleted")
 
 
