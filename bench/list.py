@@ -15,6 +15,7 @@ from bench.report import print_report, summary
 from server.jobs import events as e
 from server.jobs.commands import Command, Context, CreateJob, Graph, Observe
 from server.jobs.ids import JobId
+from server.jobs.options import JobOptions
 from server.store import Store, upgrade
 from tests.installation import Installation
 from tests.parts import Parts
@@ -29,6 +30,8 @@ PAGES = {
     "newest first": "sort=-created",
     "last changed first, failed only": "sort=-changed&status=FAILED",
     "text in id or error": "text=job-77",
+    "by label": "label=site=north",
+    "by two labels, one of them absent": "label=site&label=!team",
 }
 
 
@@ -56,7 +59,9 @@ async def fill(url: str, count: int) -> None:
         commands: list[Command] = []
         for n in range(first, min(first + AT_ONCE, count)):
             job_id = JobId(f"job-{n}")
-            commands.append(CreateJob(job_id=job_id, graph=Graph.of("json", "{}")))
+            labels = {"site": ("north", "south")[n % 2]} | ({"team": f"t{n % 50}"} if n % 5 else {})
+            options = JobOptions(labels=labels)
+            commands.append(CreateJob(job_id=job_id, graph=Graph.of("json", "{}"), options=options))
             if n % 3 == 0:
                 failed = e.EngineFailed(attempt=1, error=f"Bad config, unit {n} cannot be opened", failures=1)
                 commands.append(Observe(job_id=job_id, incarnation=1, event=failed))
