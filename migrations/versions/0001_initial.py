@@ -311,10 +311,13 @@ SELECT position, recorded_at AS at, job_id, incarnation,
            WHEN 'change-applied' THEN
                'is at version ' || @text(revision) || COALESCE(', with attempt ' || @text(attempt), '')
            WHEN 'change-failed' THEN 'version ' || @text(revision) || ' came to nothing'
-           WHEN 'stop-requested' THEN 'stop requested' || CASE WHEN @text(grace) IN ('0', '0.0') THEN ', by force' ELSE '' END
+           WHEN 'stop-requested' THEN
+               'stop requested' || CASE WHEN @text(grace) IN ('0', '0.0') THEN ', by force' ELSE '' END
            WHEN 'start-requested' THEN 'start requested'
-           WHEN 'restart-requested' THEN 'restart requested' || CASE WHEN @text(grace) IN ('0', '0.0') THEN ', by force' ELSE '' END
-           WHEN 'delete-requested' THEN 'delete requested' || CASE WHEN @text(grace) IN ('0', '0.0') THEN ', by force' ELSE '' END
+           WHEN 'restart-requested' THEN
+               'restart requested' || CASE WHEN @text(grace) IN ('0', '0.0') THEN ', by force' ELSE '' END
+           WHEN 'delete-requested' THEN
+               'delete requested' || CASE WHEN @text(grace) IN ('0', '0.0') THEN ', by force' ELSE '' END
            WHEN 'job-deleted' THEN 'deleted'
            ELSE type
        END AS what,
@@ -348,7 +351,8 @@ FROM (
                MAX(CASE type
                    WHEN 'engine-failed' THEN 'failed' WHEN 'engine-exited' THEN 'exited'
                    WHEN 'engine-lost' THEN 'lost' WHEN 'engine-stopped' THEN 'stopped'
-                   WHEN 'change-failed' THEN 'failed' WHEN 'flow-succeeded' THEN 'succeeded' WHEN 'attempts-summed-up' THEN @text(how) END) AS how,
+                   WHEN 'change-failed' THEN 'failed' WHEN 'flow-succeeded' THEN 'succeeded'
+                   WHEN 'attempts-summed-up' THEN @text(how) END) AS how,
                MAX(COALESCE(@text(error), @text(reason))) FILTER (WHERE @ending) AS why,
                MAX(@int(engine.pid)) AS engine_pid,
                MAX(@text(engine.host)) AS engine_host,
