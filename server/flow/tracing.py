@@ -92,7 +92,7 @@ class TracedUnit(FlowUnit):
             problem = _problem_in(returned)
             return returned
         except BaseException as error:
-            problem = f"{type(error).__name__}: {error}"
+            problem = type(error).__name__  # not its words: they may quote what is secret
             raise
         finally:
             ended = time_ns()
@@ -120,4 +120,4 @@ def _traces_of(sessions: tuple[SessionContext, ...]) -> list[RequestTrace]:
 
 def _problem_in(returned: object) -> str:
     outcome = outcome_of("process", returned, StatusCode.SHUTDOWN)
-    return "" if outcome.code in _FINE else outcome.message or outcome.code.text
+    return "" if outcome.code in _FINE else outcome.code.text
