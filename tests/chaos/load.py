@@ -1,4 +1,4 @@
-"""Clients that create, change, delete and use jobs while everything dies around them; they note what they are told."""
+"""Clients that create, change, delete and use jobs while all around them dies, and note what they were told."""
 
 import threading
 import time

@@ -66,6 +66,20 @@ async def test_clients_notice_nothing(flows: LocalDriver) -> None:
         client.close()
 
 
+async def test_neighbours_on_the_port_hand_over_to_whoever_serves(flows: LocalDriver) -> None:
+    port = free_port()
+    engine = await started(flows, "a", port, "/a")
+    await started(flows, "b", port, "/b")
+    with hammering(port, "/a") as of_a, hammering(port, "/b") as of_b:
+        for _ in range(5):
+            after = await successor_of(flows, engine, port, "/a")
+            await switch(flows, engine, after)
+            engine = after
+    assert (of_a.wrong, of_b.wrong) == ([], [])
+    assert of_a.answers
+    assert of_b.answers
+
+
 async def test_a_successor_serves_nothing_before_it_is_promoted(flows: LocalDriver) -> None:
     port = free_port()
     engine = await started(flows, "a", port, "/old")
