@@ -19,6 +19,7 @@ from server.tracing import TracingSettings
 
 if TYPE_CHECKING:
     from server.flow.limits import FlowLimits
+    from server.flow.secrets import AllowedSecrets
 
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -122,6 +123,17 @@ class FlowSection(Section, frozen=True, kw_only=True):
         )
 
 
+class SecretsSection(Section, frozen=True, kw_only=True):
+    env: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> "AllowedSecrets":
+        from server.flow.secrets import AllowedSecrets
+
+        return AllowedSecrets(env=self.env, files=self.files)
+
+
 class LogSection(Section, frozen=True, kw_only=True):
     file_bytes: Annotated[int, msgspec.Meta(ge=64)] = 8 * 1024 * 1024
     files: Count = 4
@@ -144,6 +156,7 @@ class Config(Section, frozen=True, kw_only=True):
     jobs: JobsSection = JobsSection()
     engine: EngineSection = EngineSection()
     flow: FlowSection = FlowSection()
+    secrets: SecretsSection = SecretsSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     tracing: TracingSettings = TracingSettings()

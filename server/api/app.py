@@ -126,6 +126,7 @@ def build_app(config: Config, services: Services) -> Sanic[Any, Any]:
         setattr(app.ctx, name, getattr(services, name))
     app.ctx.restart_policy = config.engine.restart_policy
     app.ctx.limits = config.engine.limits
+    app.ctx.secrets = config.secrets.allowed
     app.ctx.about_job = endpoints.about_job()
     app.ctx.log_threads = ThreadPoolExecutor(READERS, "log-reader")
     app.ctx.log_pacer = Pacer()

@@ -88,7 +88,8 @@ async def examined(examiner: Examiner, task: Task) -> Outcome:
 
 
 async def _examined(request: Request, graph: Graph) -> Verdict:
-    outcome = await examined(request.app.ctx.examiner, Task(source=graph.source, format=graph.format))
+    task = Task(source=graph.source, format=graph.format, secrets=request.app.ctx.secrets)
+    outcome = await examined(request.app.ctx.examiner, task)
     return outcome.verdict
 
 

@@ -18,7 +18,7 @@ from server.config import Config
 from server.doctor.database import newest
 from server.doctor.examination import examine
 from server.doctor.logs import engine_logs, host_log, server_log
-from server.doctor.redact import Redactor, secrets_in
+from server.doctor.redact import Redactor, secrets_in, secrets_of_graphs
 from server.errors import StartError
 from server.store import Snapshot, Store
 
@@ -37,7 +37,8 @@ def write_bundle(config: Config, target: Path) -> list[str]:
 
     Raises: StartError, when the file cannot be written.
     """
-    redact = Redactor(secrets_in(os.environ, config.database_url))
+    of_graphs = secrets_of_graphs(os.environ, config.secrets.allowed)
+    redact = Redactor({*secrets_in(os.environ, config.database_url), *of_graphs})
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     names: list[str] = []
     left = MOST_OF_ALL

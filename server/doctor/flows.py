@@ -4,6 +4,7 @@ from server.config import Config
 from server.doctor.finding import Finding, ok, problem
 from server.flow.examine.confined import Examiner
 from server.flow.examine.task import Task
+from server.flow.secrets import AllowedSecrets
 from server.runner.boot_files import BootFile, read_boot_files
 
 
@@ -18,14 +19,18 @@ async def examine(config: Config) -> list[Finding]:
         ]
     examiner = Examiner(config.state_dir, config.jobs.examine_wait)
     try:
-        wrong = [finding for file in files if (finding := await _flow(examiner, file)) is not None]
+        wrong = [
+            finding
+            for file in files
+            if (finding := await _flow(examiner, file, config.secrets.allowed)) is not None
+        ]
     finally:
         await examiner.close()
     return wrong or [ok("boot folder", f"{len(files)} flows in {path}, all valid")]
 
 
-async def _flow(examiner: Examiner, file: BootFile) -> Finding | None:
-    outcome = await examiner.examine(Task(source=file.graph.source, format=file.graph.format))
+async def _flow(examiner: Examiner, file: BootFile, secrets: AllowedSecrets) -> Finding | None:
+    outcome = await examiner.examine(Task(source=file.graph.source, format=file.graph.format, secrets=secrets))
     found = outcome.verdict.findings
     if not found:
         return None

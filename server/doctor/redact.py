@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from server.flow.secrets import MOST_OF_A_FILE, AllowedSecrets
 from server.jobs.access import PREFIX
 
 REMOVED = "[removed]"
+MOST_FILES = 1000
 SHORTEST = 4
 """Letters; a shorter secret would take half of every text along."""
 _SECRET_NAME = (
-    r"[\w.-]*(?:password|passwd|passphrase|secret|token(?!s)|api[_-]?key|private[_-]?key|credential)[\w.-]*"  # noqa: S105
+    r"[\w.-]*(?:password|passwd|passphrase|secret(?!s)|token(?!s)|api[_-]?key|private[_-]?key|credential)[\w.-]*"  # noqa: S105
 )
 _NAME = re.compile(_SECRET_NAME, re.IGNORECASE)
 _PATTERNS = (
@@ -23,8 +27,10 @@ _PATTERNS = (
     (re.compile(rf"\b{PREFIX}[A-Za-z0-9]{{4,}}_[A-Za-z0-9]+"), REMOVED),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {REMOVED}"),
     (
-        re.compile(rf"(?i)(?<![\w.-])({_SECRET_NAME}[\"']?\s*[=:]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&\"'}}\]]+)"),
-        rf"\1{REMOVED}",
+        re.compile(
+            rf"(?i)(?<![\w.-])({_SECRET_NAME}[\"']?\s*[=:]\s*)([\"']?)(?![{{\[])(?:(?<=[\"'])[^\"'\n]*|[^\s,;&\"'}}\]]+)"
+        ),
+        rf"\1\2{REMOVED}",
     ),
 )
 
@@ -51,6 +57,19 @@ def secrets_in(environ: Mapping[str, str], database_url: str) -> set[str]:
     found |= {word for value in environ.values() if (word := _password_of(value))}
     if word := _password_of(database_url):
         found |= {word, unquote(word)}
+    return found
+
+
+def secrets_of_graphs(environ: Mapping[str, str], allowed: AllowedSecrets) -> set[str]:
+    """The values that graphs may refer to, here and now."""
+    found = {value for name, value in environ.items() if allowed.allows_variable(name)}
+    for folder in allowed.files:
+        for path in islice(Path(folder).expanduser().rglob("*"), MOST_FILES):
+            try:
+                if path.is_file() and path.stat().st_size <= MOST_OF_A_FILE:
+                    found.add(path.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError):
+                continue  # nor can a graph have it
     return found
 
 

@@ -7,10 +7,11 @@ import asyncio
 import logging
 import signal
 import socket
-import traceback
 from collections.abc import Coroutine, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from server.engines.control import ControlServer, Reply
 from server.engines.protocol import (
@@ -50,6 +51,7 @@ from server.engines.tree import end_descendants
 from server.failpoints import Failpoint, hit, io_error
 from server.flow.counters import bounded
 from server.flow.listeners import Endpoint
+from server.flow.mask import Mask
 from server.flow.plan import Plan, plan_from_json
 from server.flow.status import FlowError, StatusCode
 from server.tracing import Tracing
@@ -106,7 +108,7 @@ class Engine:
         self._control.serve()
         hit(Failpoint.ENGINE_LISTENS)
         loop.add_signal_handler(signal.SIGTERM, self._request_stop, self._spec.stop_grace)
-        news = await self._life()
+        news = _masked(await self._life())
         self._leave_word(news)
         hit(Failpoint.ENGINE_END_WRITTEN)
         self._tell(EngineState.FAILED if isinstance(news, Failed) else EngineState.ENDED, news)
@@ -318,8 +320,13 @@ def _injected() -> FlowError:
     return FlowError(StatusCode.FAULT, "injected failure")
 
 
+def _masked(news: Failed | Ended) -> Failed | Ended:
+    """What is said here is kept in the log of events."""
+    return replace(news, message=Mask.of_process()(news.message))
+
+
 def _unexpected(error: Exception) -> tuple[StatusCode, str]:
-    traceback.print_exception(error)
+    log.error("unexpected", exc_info=error)
     code = StatusCode.NOMEM if isinstance(error, MemoryError) else StatusCode.INTERNAL
     return code, f"{code.text}, {type(error).__name__}: {error}"
 

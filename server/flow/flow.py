@@ -30,6 +30,7 @@ from server.flow.run.node import Node
 from server.flow.run.scheduler import Scheduler
 from server.flow.run.sizes import max_threads
 from server.flow.run.source import SourceNode
+from server.flow.secrets import AllowedSecrets
 from server.flow.stalls import StallWatch
 from server.flow.statistics import SchedulerStatus, status_of
 from server.flow.status import FlowError, StatusCode, open_words
@@ -247,7 +248,7 @@ class Flow:
         loop = asyncio.get_running_loop()
         calls = []
         for node in self._nodes.values():
-            call = _OpenCall(node, loop.create_future(), self._mailbox)
+            call = _OpenCall(node, loop.create_future(), self._mailbox, self._limits.secrets)
             calls.append(call)
             self._scheduler.post(partial(self._scheduler.ready, call))
         await asyncio.gather(*(call.done for call in calls))
@@ -328,18 +329,21 @@ class _OpenCall:
 
     forced = False
 
-    def __init__(self, node: Node, done: "asyncio.Future[None]", mailbox: Mailbox) -> None:
+    def __init__(
+        self, node: Node, done: "asyncio.Future[None]", mailbox: Mailbox, secrets: AllowedSecrets
+    ) -> None:
         self.node = node
         self.done = done
         self.quick = node.quick
         self.outcome: Outcome = SUCCESS
         self._mailbox = mailbox
+        self._secrets = secrets
 
     def take(self) -> "_OpenCall":
         return self
 
     def run(self) -> None:
-        self.outcome = open_unit(self.node.plan, self.node.unit)
+        self.outcome = open_unit(self.node.plan, self.node.unit, self._secrets)
 
     def finish(self) -> None:
         self._mailbox.post(partial(_settle, self.done))

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from server.flow.mask import Mask
+
 SPEAKER: ContextVar[Callable[[], str]] = ContextVar("speaker", default=str)
 """The name of the node whose unit is being called in this thread now; empty when none is."""
 
@@ -28,7 +30,8 @@ _LEVELS = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
 
 
 def log_line(level: str, node: str, text: str, now: float | None = None) -> str:
-    """With its newline. `now`: seconds since 1970."""
+    """With its newline, and with secrets masked. `now`: seconds since 1970."""
+    text = Mask.of_process()(text)
     now = time.time() if now is None else now
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     speaker = f"[{node}] " if node else ""

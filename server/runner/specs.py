@@ -37,7 +37,7 @@ async def spec_of(
         graph_format=graph.format,
         source=graph.source,
         plan=graph.plan,
-        flow_limits=replace(config.flow.limits, stall_seconds=stall_after),
+        flow_limits=replace(config.flow.limits, stall_seconds=stall_after, secrets=config.secrets.allowed),
         start_timeout=config.engine.start_timeout,
         stop_grace=config.engine.stop_grace,
         limits=job.options.limits or config.engine.limits,

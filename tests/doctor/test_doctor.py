@@ -193,4 +193,4 @@ def test_redaction() -> None:
     assert "p4ss-word" not in redact("lost p4ss-word in a text")
     assert redact("home is /root") == "home is /root"
     assert redact('"tokens": "auto"') == '"tokens": "auto"'
-    assert redact('"client_secret": "abc"}') == f'"client_secret": {REMOVED}}}'
+    assert redact('"client_secret": "abc"}') == f'"client_secret": "{REMOVED}"}}'

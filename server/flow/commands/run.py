@@ -22,6 +22,7 @@ from server.flow.listeners import Endpoint
 from server.flow.own_listeners import OwnListeners
 from server.flow.plan import NodeKind, Plan
 from server.flow.pyunits.imports import UnitImports
+from server.flow.secrets import ALL_SECRETS
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi.log import Log, LogLevel
 
@@ -93,7 +94,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signum, self._signalled)
-        flow = Flow(self._plan, OwnListeners(), FlowLimits())
+        flow = Flow(self._plan, OwnListeners(), FlowLimits(secrets=ALL_SECRETS))
         try:
             is_open = await self._unless_told(self._open(flow))
         except FlowError as error:

@@ -6,6 +6,7 @@ import msgspec
 
 from server.flow.examine.verdict import Verdict
 from server.flow.picture.svg import NO_MARKS, Marks
+from server.flow.secrets import ALL_SECRETS, AllowedSecrets
 
 
 class View(StrEnum):
@@ -17,13 +18,15 @@ class View(StrEnum):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A graph's text. With `plan`, the JSON that it was compiled to, nothing is examined. `marks`: for the SVG."""
+    """A graph's text. With `plan`, the JSON that it was compiled to, nothing is examined. `marks`: for the SVG.
+    `secrets`: what it may refer to."""
 
     source: str
     format: str
     plan: str | None = None
     view: View | None = None
     marks: Marks = NO_MARKS
+    secrets: AllowedSecrets = ALL_SECRETS
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

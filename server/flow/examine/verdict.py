@@ -11,6 +11,7 @@ from server.flow.commands.unit_code import problems_of_code
 from server.flow.examine.places import Spot, spot_of
 from server.flow.graph.compile import examine_graph
 from server.flow.plan import Plan
+from server.flow.secrets import ALL_SECRETS, AllowedSecrets, problems_of_references
 from server.flow.status import FlowError
 
 
@@ -34,16 +35,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     plan: str | None = None
 
 
-def examine(source: str, graph_format: str) -> Verdict:
+def examine(source: str, graph_format: str, secrets: AllowedSecrets = ALL_SECRETS) -> Verdict:
     """As an engine would compile it: without arguments, so that `[args]` have their defaults. Python units are
-    looked into, and not run."""
+    looked into, and not run; secrets are not looked at."""
     with collected_warnings() as messages:
         examined = examine_graph(source, graph_format, args={})
     warnings = tuple(messages)
     plan = examined.plan
     if plan is None:
         return Verdict(findings=_findings(source, graph_format, examined.problems), warnings=warnings)
-    problems = tuple(problems_of_code(plan))
+    problems = (*problems_of_code(plan), *problems_of_references(plan, secrets))
     if problems:
         return Verdict(findings=_findings(source, graph_format, problems), warnings=warnings)
     return _right(plan, warnings)

@@ -16,9 +16,9 @@ from server.flow.status import FlowError, StatusCode
 
 def carry_out(task: Task) -> Outcome:
     if task.view is None:
-        return Outcome(verdict=examine(task.source, task.format))
+        return Outcome(verdict=examine(task.source, task.format, task.secrets))
     plan = None if task.plan is None else plan_from_json(task.plan)
-    verdict = Verdict() if plan is not None else examine(task.source, task.format)
+    verdict = Verdict() if plan is not None else examine(task.source, task.format, task.secrets)
     if plan is None and verdict.plan is not None:
         plan = plan_from_json(verdict.plan)
     if plan is None and task.view is View.PLAN:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from server.flow.mask import Mask
 from server.flow.status import StatusCode
 from server.flow.unitapi import Status, UnitStatusCode
 
@@ -36,7 +37,7 @@ def call_unit(
         returned = method(*args)
     except BaseException as error:
         log.warning("%s raised", where, exc_info=error)
-        words = f"{type(error).__name__}: {error}"
+        words = Mask.of_process()(f"{type(error).__name__}: {error}")
         if isinstance(error, MemoryError):
             return Outcome(StatusCode.NOMEM, f"{StatusCode.NOMEM.text}, {words}")
         return Outcome(StatusCode.FAULT, words)
@@ -53,6 +54,6 @@ def outcome_of(where: str, returned: object, otherwise: StatusCode) -> Outcome:
     if isinstance(returned, UnitStatusCode):
         return Outcome(_CODES[returned])
     if isinstance(returned, Status):
-        return Outcome(_CODES[returned.code()], returned.errormsg())
-    words = f"{where} returned {returned!r}, which is neither a Status nor a Status.StatusCode"
+        return Outcome(_CODES[returned.code()], Mask.of_process()(returned.errormsg()))
+    words = Mask.of_process()(f"{where} returned {returned!r}, which is neither a Status nor a Status.StatusCode")
     return Outcome(otherwise, words)

@@ -3,9 +3,11 @@
 import logging
 from importlib import import_module
 
+from server.flow.mask import Mask
 from server.flow.plan import PlanNode
 from server.flow.pyunits.load import make_python_unit, place_in, said
 from server.flow.run.calls import Outcome, outcome_of
+from server.flow.secrets import AllowedSecrets, resolved
 from server.flow.status import FlowError, StatusCode
 from server.flow.unitapi import Configuration, FlowUnit
 
@@ -28,15 +30,21 @@ def make_unit(node: PlanNode) -> FlowUnit:
     return unit
 
 
-def open_unit(node: PlanNode, unit: FlowUnit) -> Outcome:
-    """Calls the unit's `open` with its description's options, overlaid by the node's (spec 5.2)."""
+def open_unit(node: PlanNode, unit: FlowUnit, secrets: AllowedSecrets) -> Outcome:
+    """Calls the unit's `open` with its description's options, overlaid by the node's (spec 5.2). Only what it is
+    given has the values of secrets."""
     assert node.unit is not None
     described = node.unit
+    mask = Mask.of_process()
     try:
-        returned = unit.open(Configuration({**described.config, **node.options}))
+        options = resolved(node, {**described.config, **node.options}, secrets, mask)
+    except FlowError as error:
+        return Outcome(error.code, str(error))
+    try:
+        returned = unit.open(Configuration(options))
     except BaseException as error:
         log.warning("%s.open raised", node.name, exc_info=error)
-        words = f"{described.entry} function open error: {said(error)}"
+        words = mask(f"{described.entry} function open error: {said(error)}")
         place = place_in(described.directory, error) if described.directory else ""
         code = StatusCode.NOMEM if isinstance(error, MemoryError) else StatusCode.FAULT
         return Outcome(code, f"{words} -> node '{node.name}': {place}" if place else words)

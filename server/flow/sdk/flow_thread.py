@@ -17,6 +17,7 @@ from server.flow.own_listeners import OwnListeners
 from server.flow.plan import Plan
 from server.flow.run.build import UnitMaker
 from server.flow.run.inputs import InputFeed
+from server.flow.secrets import ALL_SECRETS
 from server.flow.status import FlowError
 from server.flow.unitapi import SessionContext
 
@@ -39,7 +40,7 @@ class FlowThread:
         self._loop.call_later(LOOK_SECONDS, self._look_at_program)
         self._thread = threading.Thread(target=self._run, name="flow-loop", daemon=True)
         self._thread.start()
-        self._flow = Flow(plan, OwnListeners(), FlowLimits(), makers)
+        self._flow = Flow(plan, OwnListeners(), FlowLimits(secrets=ALL_SECRETS), makers)
         self._watch: asyncio.Task[None] | None = None
         self._is_closed = False
 

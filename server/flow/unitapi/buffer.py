@@ -4,6 +4,7 @@ from enum import Enum, IntEnum
 from struct import calcsize
 from typing import TYPE_CHECKING, Any
 
+from server.flow.mask import Mask
 from server.flow.unitapi import metas
 
 if TYPE_CHECKING:
@@ -183,8 +184,8 @@ class Buffer:
         return self._error is not None
 
     def set_error(self, code: str, message: str) -> None:
-        """Makes this an error buffer. The data is dropped."""
-        self._error = (code, message, None)
+        """Makes this an error buffer. The data is dropped, and secrets in `message` are masked: clients see it."""
+        self._error = (code, Mask.of_process()(message), None)
         self._data = b""
 
     def get_error_code(self) -> str:
