@@ -1,4 +1,5 @@
-"""Clients that create, change, delete and use jobs while all around them dies, and note what they were told."""
+"""Clients that create, change, stop, start, delete and use jobs while everything dies around them; they note what
+they are told."""
 
 import threading
 import time
@@ -10,26 +11,34 @@ from tests.installation import Installation, echo_flow
 
 ANSWER_SECONDS = 40.0
 """No answer at all within this time counts as unanswered. A refused or broken connection is an answer."""
+STOPPED = "STOPPED"
+"""In place of the status of a job that somebody stopped."""
 
 
 @dataclass
 class Notes:
-    """What the clients know. `present`: 201 was answered. `absent`: 204 was. `unsure`: the last command about it
-    was not answered, so either may be true."""
+    """What the clients know. `present`: it was answered that it was created or started. `stopped`: that it was
+    stopped. `absent`: that it was deleted. `unsure`: the last command about it was not
+    answered, so each may be true."""
 
     present: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
     commands: int = 0
     data_requests: int = 0
     unanswered: int = 0
 
-    def settle(self, listed: set[str]) -> None:
+    def settle(self, listed: dict[str, str]) -> None:
         """Takes over the server's word on the jobs that nobody can know."""
-        for job_id in self.unsure:
-            (self.present if job_id in listed else self.absent).add(job_id)
-            (self.absent if job_id in listed else self.present).discard(job_id)
-        self.unsure.clear()
+        for job_id in list(self.unsure):
+            word = listed.get(job_id)
+            self.know(job_id, self.absent if word is None else self.stopped if word == STOPPED else self.present)
+
+    def know(self, job_id: str, where: set[str]) -> None:
+        for jobs in (self.present, self.stopped, self.absent, self.unsure):
+            jobs.discard(job_id)
+        where.add(job_id)
 
 
 class Client:
@@ -55,6 +64,12 @@ class Client:
                 self._use(http)
             elif turn % 5 == 3 and job_id in self.notes.present:
                 self._change(http, job_id, turn)
+            elif job_id in self.notes.stopped:
+                self._start(http, job_id)
+            elif turn % 5 == 1 and job_id in self.notes.present:
+                self._stop_job(http, job_id)
+            elif turn % 5 == 4 and job_id in self.notes.present:
+                self._restart(http, job_id)
             elif job_id in self.notes.present:
                 self._delete(http, job_id)
             else:
@@ -70,7 +85,7 @@ class Client:
         answer = http.put(f"{self._url()}", json=body)
         self.notes.commands += 1
         if answer.status_code == 201:
-            self._know(job_id, present=True)
+            self.notes.know(job_id, self.notes.present)
         elif answer.status_code == 503:
             return
         else:
@@ -89,7 +104,31 @@ class Client:
         answer = http.delete(f"{self._url()}/{job_id}")
         self.notes.commands += 1
         if answer.status_code in (204, 404):
-            self._know(job_id, present=False)
+            self.notes.know(job_id, self.notes.absent)
+
+    def _start(self, http: httpx.Client, job_id: str) -> None:
+        answer = self._order(http, job_id, "start")
+        # 400: its engine was killed
+        assert answer.status_code in (200, 202, 400, 503), answer.text
+        if answer.status_code == 200:
+            self.notes.know(job_id, self.notes.present)
+
+    def _stop_job(self, http: httpx.Client, job_id: str) -> None:
+        answer = self._order(http, job_id, "stop?grace=1")
+        assert answer.status_code in (200, 202, 503), answer.text
+        if answer.status_code == 200:
+            self.notes.know(job_id, self.notes.stopped)
+
+    def _restart(self, http: httpx.Client, job_id: str) -> None:
+        answer = self._order(http, job_id, "restart")
+        assert answer.status_code in (200, 202, 400, 503), answer.text
+        if answer.status_code == 200:
+            self.notes.know(job_id, self.notes.present)
+
+    def _order(self, http: httpx.Client, job_id: str, word: str) -> httpx.Response:
+        self.notes.unsure.add(job_id)
+        self.notes.commands += 1
+        return http.post(f"{self._url()}/{job_id}/{word}")
 
     def _use(self, http: httpx.Client) -> None:
         for job_id in sorted(self.notes.present):
@@ -98,11 +137,6 @@ class Client:
             self.notes.data_requests += 1
             # 503: its engine is being replaced; 404: another engine answered while it was
             assert answer.status_code in (404, 503) or answer.content == job_id.encode(), answer.text
-
-    def _know(self, job_id: str, *, present: bool) -> None:
-        self.notes.unsure.discard(job_id)
-        (self.notes.present if present else self.notes.absent).add(job_id)
-        (self.notes.absent if present else self.notes.present).discard(job_id)
 
     def _url(self) -> str:
         return f"http://127.0.0.1:{self._installation.port}{self._installation.base}"

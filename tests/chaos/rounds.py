@@ -6,10 +6,11 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
-from tests.chaos.load import Client, Notes
+from tests.chaos.load import STOPPED, Client, Notes
 from tests.chaos.monkey import make_trouble
 from tests.history import assert_legal, read_history
 from tests.installation import Installation
@@ -90,14 +91,16 @@ def recover(installation: Installation, notes: list[Notes], report: Report, what
     else:
         installation.wait_until_serving(RECOVERY_SECONDS)
     present = set().union(*(each.present - each.unsure for each in notes))
+    stopped = set().union(*(each.stopped - each.unsure for each in notes))
     absent = set().union(*(each.absent - each.unsure for each in notes))
-    listed = _wait_until_settled(installation, present)
+    listed = _wait_until_settled(installation, present | stopped)
     report.recovery_s.append(time.monotonic() - started)
     engines = installation.engines()
     running = {job_id for job_id, word in listed.items() if word == "RUNNING"}
     broken = {
-        "lost": {job_id for job_id in present if listed.get(job_id) != "RUNNING"},
-        "came_back": absent & set(listed),
+        "lost": {job_id for job_id in present if listed.get(job_id) != "RUNNING"} | (stopped - set(listed)),
+        "came_back": absent & set(listed)
+        | {job_id for job_id in stopped & set(listed) if listed[job_id] != STOPPED},
         "doubled": {job_id for job_id, pids in engines.items() if len(pids) > 1},
         "orphaned": (set(engines) - set(listed)) | (running - set(engines)),
     }
@@ -106,16 +109,16 @@ def recover(installation: Installation, notes: list[Notes], report: Report, what
             setattr(report, name, getattr(report, name) + len(jobs))
             report.told.append(f"{what}: {name} {[installation.status(job_id).text for job_id in sorted(jobs)]}")
     for each in notes:
-        each.settle(set(listed))
+        each.settle(listed)
     assert_legal(read_history(installation.database_url or installation.state_dir / "modelbox.db"))
 
 
 def _wait_until_settled(installation: Installation, present: set[str]) -> dict[str, str]:
-    """The status words once every job is at rest, those that must run among them; or after the time for it."""
+    """The status words once every job is at rest, those that must be there among them; or after a while."""
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
         try:
-            listed = {job_id: job["job_status"] for job_id, job in installation.list_all().items()}
+            listed = {job_id: _word(job) for job_id, job in installation.list_all().items()}
         except (httpx.TransportError, KeyError):
             listed = {"": "PENDING"}
         moving = set(listed.values()) & {"PENDING", "CREATEING", "DELETEING", "UNKNOWN"}
@@ -124,6 +127,10 @@ def _wait_until_settled(installation: Installation, present: set[str]) -> dict[s
         if not moving and present <= set(listed) and _agrees(installation, listed):
             return listed
         time.sleep(0.05)
+
+
+def _word(job: dict[str, Any]) -> str:
+    return STOPPED if job.get("desired") == "stopped" else str(job["job_status"])
 
 
 def _agrees(installation: Installation, listed: dict[str, str]) -> bool:

@@ -1,5 +1,5 @@
-"""Hypothesis drives create, delete, status, list, policies, crashes, kills and restarts against a simple model of
-what should be there."""
+"""Hypothesis drives create, stop, start, restart, delete, status, list, policies, crashes, kills and restarts
+of the server against a simple model of what should be there."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import httpx
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
@@ -40,7 +41,7 @@ class JobServer(RuleBasedStateMachine):
         self.server = Installation(Path(self.folder.name) / "state", self.new_database()).start()
         self.units = units_in(Path(self.folder.name) / "units")
         self.model: dict[str, str] = {}
-        self.policies: dict[str, str] = {}
+        self.policies: dict[str, str] = {}  # of those whose flow is good
 
     @rule(job_id=IDS, policy=POLICIES)
     def create(self, job_id: str, policy: str) -> None:
@@ -89,9 +90,45 @@ class JobServer(RuleBasedStateMachine):
         assert answer.json()["error_code"] == expected
         self.model.setdefault(job_id, "FAILED")
 
+    @rule(job_id=IDS, grace=st.sampled_from(["", "?grace=1", "?force=true"]))
+    def stop_job(self, job_id: str, grace: str) -> None:
+        answer = self.order(job_id, f"stop{grace}")
+        if job_id in self.model:
+            assert answer.status_code == 200, answer.text
+            self.model[job_id] = "FAILED" if self.model[job_id] == "FAILED" else "PENDING"
+
+    @rule(job_id=IDS)
+    def start_job(self, job_id: str) -> None:
+        before = self.server.engines().get(job_id)
+        self.order(job_id, "start")
+        self.is_up_if_it_can_be(job_id)
+        assert before is None or self.server.engines()[job_id] == before
+
+    @rule(job_id=IDS, only_failed=st.booleans())
+    def restart_job(self, job_id: str, only_failed: bool) -> None:
+        before = self.server.engines().get(job_id)
+        stays = only_failed and self.model.get(job_id) != "FAILED"
+        self.order(job_id, f"restart?only_failed={str(only_failed).lower()}")
+        if stays:
+            assert self.server.engines().get(job_id) == before
+        else:
+            self.is_up_if_it_can_be(job_id)
+            assert before is None or self.server.engines()[job_id] != before
+
+    def order(self, job_id: str, word: str) -> httpx.Response:
+        answer = self.server.http.post(f"{self.server.base}/{job_id}/{word}")
+        assert (answer.status_code == 404) == (job_id not in self.model), answer.text
+        return answer
+
+    def is_up_if_it_can_be(self, job_id: str) -> None:
+        if job_id in self.model:
+            self.model[job_id] = "RUNNING" if job_id in self.policies else "FAILED"
+            self.server.wait_for(job_id, self.model[job_id])
+
     @rule(job_id=IDS)
     def delete(self, job_id: str) -> None:
         expected = 204 if self.model.pop(job_id, None) else 404
+        self.policies.pop(job_id, None)
         assert self.server.delete(job_id).status_code == expected
 
     @rule(job_id=IDS)

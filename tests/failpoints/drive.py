@@ -41,6 +41,7 @@ class Drive:
             self.create_use_delete,
             self.create_what_fails,
             self.change,
+            self.stop_start_restart,
             lambda: self.kill("engine"),
             lambda: self.kill("host"),
             lambda: self.kill("runner"),
@@ -60,7 +61,7 @@ class Drive:
             )
             assert answer.status_code in (201, 202, 400, 503), answer.text
             if answer.status_code in (201, 202):
-                self._know(job_id, self.notes.present)
+                self.notes.know(job_id, self.notes.present)
 
     def delete(self, job_id: str) -> None:
         self.notes.present.discard(job_id)
@@ -69,7 +70,7 @@ class Drive:
             answer = self._installation.delete(job_id)
             assert answer.status_code in (202, 204, 404, 503), answer.text
             if answer.status_code in (204, 404):
-                self._know(job_id, self.notes.absent)
+                self.notes.know(job_id, self.notes.absent)
 
     def create_use_delete(self) -> None:
         job_id = f"job-{self._number}"
@@ -103,6 +104,24 @@ class Drive:
                 assert answer.status_code in (200, 202, 400, 404, 409, 503), answer.text
         self.delete(job_id)
 
+    def stop_start_restart(self) -> None:
+        job_id = f"ordered-{self._number}"
+        self._number += 1
+        self.create(job_id)
+        self.order(job_id, "stop", self.notes.stopped)
+        self.order(job_id, "start", self.notes.present)
+        self.order(job_id, "restart", self.notes.present)
+        self.delete(job_id)
+
+    def order(self, job_id: str, word: str, then: set[str]) -> None:
+        """What is on record is carried out, whoever dies before."""
+        self.notes.unsure.add(job_id)
+        with contextlib.suppress(*NOT_HEARD):
+            answer = self._installation.http.post(f"{self._installation.base}/{job_id}/{word}")
+            assert answer.status_code in (200, 202, 400, 404, 503), answer.text
+            if answer.status_code in (200, 202):
+                self.notes.know(job_id, then)
+
     def scrape(self) -> None:
         """Answers of the last second are given again, so that only one of several is sure to reach the runner."""
         with contextlib.suppress(*NOT_HEARD):
@@ -133,8 +152,3 @@ class Drive:
         while KEPT not in self._installation.engines() and time.monotonic() < deadline:
             time.sleep(0.02)
         self.scrape()
-
-    def _know(self, job_id: str, where: set[str]) -> None:
-        for notes in (self.notes.present, self.notes.absent, self.notes.unsure):
-            notes.discard(job_id)
-        where.add(job_id)
