@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from server.commands.connection_line import connection_shown
-from server.commands.output import Form, print_item, print_value
+from server.commands.output import Form, end_when_reader_goes, print_item, print_value
 from server.commands.text import at, has_colours, printable
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def watch(
     patience: float | None,
     form: Form,
 ) -> int:
+    end_when_reader_goes()
     with connection_shown() as told:
         entries = client.watch(job_id, after=after, types=types, patience=patience, told=told)
         for entry in islice(entries, count):

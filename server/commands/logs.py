@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from server.commands.connection_line import connection_shown
-from server.commands.output import Form, print_item
+from server.commands.output import Form, end_when_reader_goes, print_item
 from server.commands.text import at, has_colours, printable
 from server.wire.logs import Level, LogEntry
 
@@ -41,6 +41,7 @@ def logs(client: "Client", wish: Wish, form: Form) -> int:
         for entry in _entries(client, wish, lambda _: None):
             _show(entry, form)
         return 0
+    end_when_reader_goes()
     with connection_shown() as told:
         for entry in _entries(client, wish, told):
             _show(entry, form)

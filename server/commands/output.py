@@ -4,6 +4,8 @@ import os
 import select
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,6 +13,9 @@ from typing import Any
 
 import click
 import msgspec
+
+_LOOK_SECONDS = 0.2
+"""Between two looks, when something else than the reader's end was told of stdout."""
 
 
 class Form(StrEnum):
@@ -52,6 +57,22 @@ def _yaml(value: Any) -> str:
 def end_with_reader() -> None:
     """`... | head` ends the program quietly. Not for commands that change something."""
     signal.signal(signal.SIGPIPE, _end_if_reader_is_gone)
+
+
+def end_when_reader_goes() -> None:
+    """As `end_with_reader`, which must have been called, but at once: also while there is nothing to print."""
+    threading.Thread(target=_wait_for_readers_end, name="reader-watch", daemon=True).start()
+
+
+def _wait_for_readers_end() -> None:
+    stdout = select.poll()
+    stdout.register(sys.stdout, 0)
+    while True:
+        if any(event & select.POLLERR for _, event in stdout.poll()):
+            # the main thread: nothing else would wake it
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGPIPE)
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 def _end_if_reader_is_gone(signum: int, _: object) -> None:

@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.cli.program import Shell
 from tests.installation import PROGRAM, Installation, bad_flow, echo_flow
@@ -39,6 +42,20 @@ def test_watch_in_a_pipe_tells_one_line_an_event(server: Installation, shell: Sh
     ]
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", ["watch piped --after 0", "logs piped --follow"])
+def test_what_follows_ends_with_its_reader_though_nothing_more_happens(
+    server: Installation, shell: Shell, arguments: str
+) -> None:
+    server.create("piped", echo_flow(server.flow_port))
+    # bash waits for all of the pipe; the exit codes tell how each part ended
+    script = f"{PROGRAM} job {arguments} | head -1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=30, env=shell.environ, cwd=shell.home
+    )
+    assert done.stdout.strip() == str(128 + signal.SIGPIPE)
+    assert "Traceback" not in done.stderr
 
 
 def test_watch_on_a_terminal_has_colours_and_a_foot(server: Installation, shell: Shell) -> None:
