@@ -12,7 +12,7 @@ import msgspec
 from server.api.visible import in_scope
 from server.jobs.access import EVERYTHING, Labels
 from server.jobs.ids import JobId, Position
-from server.jobs.labels import LabelTest, all_pass
+from server.jobs.labels import LabelKey, LabelTest, keys_of
 from server.jobs.state import Job
 from server.jobs.words import JobStatus
 from server.store.follower import Follower
@@ -48,6 +48,7 @@ class Indexed(msgspec.Struct, frozen=True):
     text: str
     created: int
     changed: int
+    labels: frozenset[LabelKey]
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +124,8 @@ class JobIndex:
 
 def _indexed(job: Job) -> Indexed:
     text = f"{job.job_id}\n{job.error}".casefold()
-    return Indexed(job, job.status, text, _microseconds(job.created_at), _microseconds(job.changed_at))
+    created, changed = _microseconds(job.created_at), _microseconds(job.changed_at)
+    return Indexed(job, job.status, text, created, changed, keys_of(job.options.labels))
 
 
 def _microseconds(at: datetime) -> int:
@@ -146,8 +148,9 @@ def key_type(sort: Sort) -> Any:
 def _passing(passing: list[Indexed], wanted: Filter) -> list[Indexed]:
     if wanted.scope:
         passing = [one for one in passing if in_scope(one.job, wanted.scope)]
-    if wanted.labels:
-        passing = [one for one in passing if all_pass(wanted.labels, one.job.options.labels)]
+    for test in wanted.labels:
+        key, negated = test.key, test.negated
+        passing = [one for one in passing if (key in one.labels) is not negated]
     if wanted.text:
         text = wanted.text.casefold()
         passing = [one for one in passing if text in one.text]

@@ -16,10 +16,23 @@ class LabelTest(msgspec.Struct, frozen=True):
     value: str | None = None
     negated: bool = False
 
+    @property
+    def key(self) -> "LabelKey":
+        """That the labels have, or with `negated` have not, of whom passes; see `keys_of`."""
+        return self.name if self.value is None else (self.name, self.value)
+
     def passes(self, labels: Mapping[str, str]) -> bool:
         found = labels.get(self.name)
         has = found is not None if self.value is None else found == self.value
         return has is not self.negated
+
+
+LabelKey = str | tuple[str, str]
+
+
+def keys_of(labels: Mapping[str, str]) -> frozenset[LabelKey]:
+    """What can be asked of labels, to be looked up: names, and names with values."""
+    return frozenset((*labels, *labels.items()))
 
 
 def label_test(text: str) -> LabelTest:

@@ -92,8 +92,11 @@ def test_modelboxs_answers_have_their_types(server: Installation) -> None:
     for described, url in (
         ("/v1/modelbox/job/{job_id}", f"{server.base}/runs"),
         ("/v1/modelbox/job/{job_id}", f"{server.base}/failed"),
+        ("/v1/modelbox/job/{job_id}", f"{server.base}/runs?view=full"),
         ("/v1/modelbox/job/list/all", f"{server.base}/list/all"),
     ):
         (one,) = [one for one in DESCRIBED if (one.method, one.path) == ("GET", described)]
         body = server.http.get(url).content
-        assert msgspec.json.encode(msgspec.json.decode(body, type=one.answers[200][1])) == body
+        kinds = one.answers[200][1]
+        kind = kinds[url.endswith("?view=full")] if isinstance(kinds, tuple) else kinds
+        assert msgspec.json.encode(msgspec.json.decode(body, type=kind)) == body

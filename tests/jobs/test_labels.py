@@ -4,7 +4,7 @@ import pytest
 
 from server.jobs.change import options_of
 from server.jobs.errors import InvalidCommand
-from server.jobs.labels import LabelTest, all_pass, label_test, labels_of, labels_text
+from server.jobs.labels import LabelTest, all_pass, keys_of, label_test, labels_of, labels_text
 
 LABELS = {"team": "vision", "site": "", "example.org/tier": "a=b"}
 
@@ -30,7 +30,9 @@ LABELS = {"team": "vision", "site": "", "example.org/tier": "a=b"}
     ],
 )
 def test_what_is_asked_of_a_label(text: str, passes: bool) -> None:
-    assert label_test(text).passes(LABELS) is passes
+    test = label_test(text)
+    assert test.passes(LABELS) is passes
+    assert ((test.key in keys_of(LABELS)) is not test.negated) is passes
 
 
 def test_all_tests_must_be_passed() -> None:
