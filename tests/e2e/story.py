@@ -12,9 +12,9 @@ from tests.installation import PROGRAM, Installation, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "story.md"
-FILES = ROOT / "examples" / "story"
+FILES = ROOT / "docs" / "story"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
-UNITS = "examples/story/units"
+UNITS = "docs/story/units"
 MASKS = (
     (re.compile(rf"\b{re.escape(socket.gethostname())}\b"), "edge-1"),
     (re.compile(r"\bpid:? +\d+"), "pid 4711"),
