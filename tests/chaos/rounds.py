@@ -124,13 +124,29 @@ def _wait_until_settled(installation: Installation, present: set[str]) -> dict[s
         moving = set(listed.values()) & {"PENDING", "CREATEING", "DELETEING", "UNKNOWN"}
         if time.monotonic() > deadline:
             return listed
-        if not moving and present <= set(listed) and _agrees(installation, listed):
+        if (
+            not moving
+            and present <= set(listed)
+            and not _restarting(installation)
+            and _agrees(installation, listed)
+        ):
             return listed
         time.sleep(0.05)
 
 
 def _word(job: dict[str, Any]) -> str:
     return STOPPED if job.get("desired") == "stopped" else str(job["job_status"])
+
+
+def _restarting(installation: Installation) -> set[str | None]:
+    """Jobs that are RUNNING, perhaps, and about to get another engine."""
+    found: set[str | None] = set()
+    for row in read_history(installation.database_url or installation.state_dir / "modelbox.db"):
+        if row.type == "restart-requested":
+            found.add(row.job_id)
+        elif row.type in ("engine-started", "change-applied", "stop-requested", "delete-requested"):
+            found.discard(row.job_id)
+    return found
 
 
 def _agrees(installation: Installation, listed: dict[str, str]) -> bool:
