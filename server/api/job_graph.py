@@ -49,6 +49,8 @@ class GraphText(OtherBody):
         headers = {"Content-Security-Policy": self.policy} if self.policy else None
         is_text = self.media_type != "application/json"
         kind = f"{self.media_type}; charset=utf-8" if is_text else self.media_type
+        if not self._text:  # `answer` leaves the type of nothing out
+            headers = {**(headers or {}), "content-type": kind}
         return answer(200, self._text.encode(errors="replace"), headers, kind)
 
 
@@ -57,6 +59,12 @@ class GraphJson(GraphText):
 
     media_type = "application/json"
     schema: ClassVar[dict[str, Any]] = {}
+
+
+class GraphAsSent(GraphText):
+    """A graph that is neither."""
+
+    media_type = "text/plain"
 
 
 class GraphToml(GraphText):
@@ -109,7 +117,7 @@ class JobGraphs:
 
 async def job_graph(
     request: Request, path: JobPath, query: GraphQuery
-) -> GraphJson | GraphToml | GraphDot | GraphSvg:
+) -> GraphJson | GraphToml | GraphAsSent | GraphDot | GraphSvg:
     """A job's graph: its source, its plan, its DOT, or a picture.
 
     The picture shows how the nodes stand, as the engine says now, with what went in and out in their titles; the
@@ -119,7 +127,7 @@ async def job_graph(
     """
     job, graph = await request.app.ctx.graphs.find(path.job_id)
     if query.format is GraphFormat.SOURCE:
-        return GraphJson(graph.source) if graph.format == "json" else GraphToml(graph.source)
+        return _as_sent(graph)
     if query.format is GraphFormat.PLAN and graph.plan is not None:
         return GraphJson(graph.plan)
     examiner: Examiner = request.app.ctx.examiner
@@ -134,6 +142,17 @@ async def job_graph(
             return GraphDot(text)
         case View.SVG:
             return GraphSvg(text)
+
+
+def _as_sent(graph: Graph) -> GraphJson | GraphToml | GraphAsSent:
+    """A job may have failed because its graph is no JSON, whatever was said of it."""
+    if graph.format != "json":
+        return GraphToml(graph.source)
+    try:
+        msgspec.json.decode(graph.source)
+    except (msgspec.DecodeError, UnicodeError):
+        return GraphAsSent(graph.source)
+    return GraphJson(graph.source)
 
 
 _STATES = {

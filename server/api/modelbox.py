@@ -53,7 +53,8 @@ def _create(method: str, name: str) -> Described:
         query=CreateQuery,
         scoped=Scoped.LABELS,
         answers={
-            201: ("The flow is up. `Location` has the job's path. With `dry_run`: it would be.", Validation),
+            200: ("With `dry_run`: it would be created.", Validation),
+            201: ("The flow is up. `Location` has the job's path.", None),
             202: ("On record, not up yet.", JobBody),
         },
         errors={
@@ -146,6 +147,6 @@ DESCRIBED = (
             204: ("The job is gone.", None),
             202: ("On record, the job is DELETEING.", JobBody),
         },
-        errors={404: "No such job (002)."},
+        errors={400: "A header or `grace` is malformed (006).", 404: "No such job (002)."},
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from server.api.described_care import add_care
+from server.api.described_links import add_links
 from server.api.endpoint import Endpoint, JobPath
 from server.api.modelbox import DESCRIBED, Described
 from server.api.rights import IN_DESCRIPTION, Need, Right
@@ -61,6 +62,7 @@ def description(endpoints: Sequence[Endpoint], version: str, *, needs_token: boo
         operation = paths[one.path][one.method.lower()]
         _add_access(operation, one.need, needs_token)
         add_care(operation, one.method, one.path, _errors)
+    add_links(paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": "modelbox-server", "version": version, "description": ABOUT},

@@ -29,7 +29,7 @@ _STAND_IN = {"job_id": "some-job", GRAPH: "some graph"}
 
 class CreateQuery(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: Annotated[
-        bool, Meta(description="say what would come of it, as of a valid graph 201, and change nothing")
+        bool, Meta(description="say what would come of it, 200 when it would be created, and change nothing")
     ] = False
 
 
@@ -48,7 +48,7 @@ async def dry_run(request: Request, command: CreateJob) -> HTTPResponse:
     await request.app.ctx.commands.would_create(command, context_of(request))
     verdict = await _examined(request, command.graph)
     if not verdict.findings:
-        return _answer_valid(201, verdict, [])
+        return _answer_valid(200, verdict, [])
     first = verdict.findings[0].message
     body = ErrorBody(
         error_code=InvalidGraph.code,

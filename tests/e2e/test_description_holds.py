@@ -1,4 +1,4 @@
-"""The description is true: whatever is asked, only what is described is answered."""
+"""What is answered has no field that its type does not have. (That it has all of them: test_schemathesis.py.)"""
 
 import string
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.installation import Installation, bad_flow, echo_flow
 
 DOCUMENT = msgspec.json.decode(msgspec.json.encode(document()))
 READS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"]
-ROUNDS = 150
+ROUNDS = 25
 JOBS = ("runs", "failed", "gone", "nobody", "%00", "%F0%9F%8D%8C", "." * 300)
 
 

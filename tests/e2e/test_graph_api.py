@@ -88,3 +88,13 @@ def test_errors(server: Installation) -> None:
     unknown = graph(server, "runs", "png")
     assert (unknown.status_code, unknown.json()["detail"]) == (400, {"field": "format"})
     assert server.http.get(f"{server.base}/runs/graph/svg").status_code == 400
+
+
+@pytest.mark.parametrize("text", ["{", ""])
+def test_a_graph_that_is_no_json_is_not_said_to_be(server: Installation, text: str) -> None:
+    job_id = f"no-json-{len(text)}"
+    created = server.create(job_id, text, job_graph_format="json")  # type: ignore[arg-type]
+    assert created.status_code == 400, created.text
+    answer = server.http.get(f"{server.base}/{job_id}/graph")
+    assert (answer.status_code, answer.text) == (200, text)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"

@@ -1,0 +1,1 @@
+"""What schemathesis needs to know of this server, for tests/e2e/test_schemathesis.py."""
