@@ -63,7 +63,8 @@ def job_checksum(job: Job) -> Checksum:
         job = msgspec.structs.replace(
             job, retry_at=_in_utc(job.retry_at), interval_began=_in_utc(job.interval_began)
         )
-    return Checksum(sha256(msgspec.json.encode(job)).hexdigest())
+    # Postgres gives back the members of an object, such as labels, in an order of its own
+    return Checksum(sha256(msgspec.json.encode(job, order="deterministic")).hexdigest())
 
 
 def _in_utc(at: datetime | None) -> datetime | None:

@@ -10,9 +10,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from server.jobs.options import JobOptions
 from server.store import Store
-from server.store.checksums import BEGINNING, HASHED, Checksum, event_checksum
+from server.store.checksums import BEGINNING, HASHED, Checksum, event_checksum, job_checksum
+from tests.jobs.recorded import CREATED, job_after
 from tests.postgres import Postgres
 from tests.store.jobs import created_and_deleted, query
 
@@ -107,3 +110,11 @@ def test_jsonb_changes_no_checksum(connection: psycopg.Connection[Any], data: di
 
 def _checksum(data: str) -> Checksum:
     return event_checksum(BEGINNING, (*ROW[:6], data, *ROW[7:]))
+
+
+def test_the_order_of_labels_does_not_count() -> None:
+    """Postgres gives them back in its own."""
+    one, other = ({"version": "2", "changed": "y"}, {"changed": "y", "version": "2"})
+    job = job_after(CREATED)
+    sums = {job_checksum(replace(job, options=JobOptions(labels=labels))) for labels in (one, other)}
+    assert len(sums) == 1
