@@ -98,6 +98,6 @@ def wants_async(request: Request) -> bool:
 ASYNC = {"Preference-Applied": "respond-async"}
 
 ENDPOINTS = tuple(
-    Endpoint(method="POST", path=f"{JOB}{handler.__name__}", handler=handler, tag="jobs", errors=(400, 404))
+    Endpoint(method="POST", path=f"{JOB}{handler.__name__}", handler=handler, tag="jobs", errors=(400, 404, 503))
     for handler in (stop, start, restart)
 )

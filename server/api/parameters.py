@@ -1,5 +1,7 @@
 """Query parameters as a struct, checked by its types: what is unknown, given twice or bad is refused by name."""
 
+import re
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -9,6 +11,8 @@ from sanic import Request
 from server.jobs.errors import InvalidCommand, Place
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
 class NoParameters(msgspec.Struct, frozen=True):
@@ -39,6 +43,8 @@ def query_of(request: Request, kind: type[T], *, ignore_unknown: bool = False) -
             many += [part for part in value.split(",") if part]
         elif name in given:
             raise InvalidParameter(name, "given twice")
+        elif _NUMBER.fullmatch(value) and _is_moment(kind, name):  # msgspec would take seconds since 1970
+            raise InvalidParameter(name, "must be a time such as 2026-01-31T12:00:00Z")
         else:
             given[name] = value
     try:
@@ -53,6 +59,20 @@ def query_of(request: Request, kind: type[T], *, ignore_unknown: bool = False) -
 def _fields_of(kind: type[msgspec.Struct]) -> dict[str, bool]:
     """The names of the parameters, and whether each may have several values."""
     return {field.encode_name: _takes_many(field.type) for field in msgspec.structs.fields(kind)}
+
+
+@cache
+def _is_moment(kind: type[msgspec.Struct], name: str) -> bool:
+    (found,) = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
+    return datetime in _parts_of(found)
+
+
+def _parts_of(kind: Any) -> set[Any]:
+    """The types of a union, annotated or not."""
+    if get_origin(kind) is Annotated:
+        return _parts_of(get_args(kind)[0])
+    parts = get_args(kind)
+    return {kind}.union(*map(_parts_of, parts))
 
 
 def _takes_many(kind: Any) -> bool:

@@ -13,6 +13,7 @@ from server.api.answers import AcceptedBody, accepted, status_of
 from server.api.changes import ended_well
 from server.api.endpoint import JOB, Endpoint, JobPath
 from server.api.once import show_tag_of
+from server.api.orders import wants_async
 from server.api.parameters import InvalidParameter
 from server.api.validation import examined
 from server.api.visitor import context_of
@@ -93,6 +94,7 @@ async def rollback(request: Request, path: JobPath, query: RollbackQuery) -> Job
     """Gives the job the graph and options of an earlier version, as a new version.
 
     Everything is as for a change with that content: what runs goes on until the new engine is ready.
+    `Prefer: respond-async` has it answered with 202 as soon as it is on record.
     """
     job = await _job(request, path.job_id)
     if query.to is not None:
@@ -106,7 +108,7 @@ async def rollback(request: Request, path: JobPath, query: RollbackQuery) -> Job
         expected=job.revision,
         back_to=target.version,
     )
-    changed = await request.app.ctx.commands.change(command, context_of(request), wait=True)
+    changed = await request.app.ctx.commands.change(command, context_of(request), wait=not wants_async(request))
     show_tag_of(request, changed.job)
     hit(Failpoint.API_BEFORE_ANSWER)
     ended_well(changed)
@@ -222,7 +224,7 @@ async def _plan(request: Request, graph: Graph) -> Plan | str:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path=f"{JOB}versions", handler=versions, tag="jobs", errors=(404,)),
+    Endpoint(method="GET", path=f"{JOB}versions", handler=versions, tag="jobs", errors=(404, 503)),
     Endpoint(method="GET", path=f"{JOB}diff", handler=diff, tag="jobs", errors=(404, 503)),
-    Endpoint(method="POST", path=f"{JOB}rollback", handler=rollback, tag="jobs", errors=(404, 409)),
+    Endpoint(method="POST", path=f"{JOB}rollback", handler=rollback, tag="jobs", errors=(404, 409, 503)),
 )

@@ -95,6 +95,7 @@ def test_what_was_just_done_is_in_it(server: Installation) -> None:
         ("cursor=%00%ff", "cursor"),
         ("cursor=" + "A" * 3000, "cursor"),
         ("created_after=2026-01-01", "created_after"),
+        ("created_before=0.5", "created_before"),
         ("label=%3Dvalue", "label"),
         ("label=a,!", "label"),
         ("labels=a", "labels"),

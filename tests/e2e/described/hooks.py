@@ -1,6 +1,5 @@
 """Loaded by schemathesis: ids of jobs that there are, graphs that run, and no request that is meant to last."""
 
-import json
 import os
 from contextlib import suppress
 from hashlib import blake2b
@@ -57,8 +56,3 @@ def before_call(context: HookContext, case: schemathesis.Case, kwargs: dict[str,
     with suppress(TypeError, ValueError):
         if "wait" in query and 0 < float(query["wait"]) <= LONGEST_WAIT:
             query["wait"] = 0
-
-
-@schemathesis.deserializer("application/x-ndjson")
-def ndjson(context: Any, response: Any) -> Any:
-    return [json.loads(line) for line in response.content.decode().splitlines()]
