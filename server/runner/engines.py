@@ -3,7 +3,7 @@
 import msgspec
 
 from server.engines.driver import EngineHandle
-from server.jobs.ids import JobId
+from server.jobs.ids import Digest, JobId
 from server.runner.change import SecondView
 from server.runner.reconcile import EngineView
 
@@ -12,8 +12,9 @@ class Engine(msgspec.Struct, kw_only=True):
     """`stopping` is why we told it to stop, "" while we did not, and `grace` how many seconds it was given for it;
     `stalled` the same for a flow that makes no
     progress. `said_last`: it has told how its flow ended. `exited`: its process is gone. `holds_slot`: it counts
-    among those that are starting. `silent_since`: the loop's time at which it began not to answer. `plan`: the one
-    that it was given. `ready`: a successor is, to take over and to serve `endpoints`."""
+    among those that are starting. `silent_since`: the loop's time at which it began not to answer. `plan` and
+    `graph`: those that it was given, None when that is not known. `ready`: a successor is, to take over and to
+    serve `endpoints`."""
 
     job_id: JobId
     incarnation: int
@@ -27,6 +28,7 @@ class Engine(msgspec.Struct, kw_only=True):
     holds_slot: bool = False
     silent_since: float | None = None
     plan: str | None = None
+    graph: Digest | None = None
     ready: bool = False
     endpoints: tuple[str, ...] = ()
 

@@ -96,7 +96,7 @@ class Keeper:
             self._tasks = tasks
             for engine in await self._adoption.adopt_all():
                 self._watch(self._hold(engine))
-            self._untidy |= {job.job_id for job in self._follower.jobs.values() if job.changes.attempt}
+            self._untidy |= {job.job_id for job in self._follower.jobs.values() if job.changes.newest > 1}
             hit(Failpoint.RUNNER_ADOPTED)
             await self._adoption.record_losses(self._held.engines)
             hit(Failpoint.RUNNER_SETTLED)
@@ -318,9 +318,9 @@ class Keeper:
         self.wake(engine.job_id)
 
     async def _clear_up(self, engine: Engine) -> None:
-        """After the end of one of the two engines that a changing job has."""
+        """After the end of an engine of a job that was changed: the next one may listen elsewhere."""
         job = self._follower.jobs.get(engine.job_id)
-        if job is None or not job.changes.attempt:
+        if job is None or job.changes.newest == 1:
             return
         self._untidy.add(engine.job_id)
         if _is_finished(job) and engine.job_id not in self._held and job.changes.pending is None:

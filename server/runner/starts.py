@@ -8,7 +8,7 @@ import structlog
 from server.config import Config
 from server.engines.driver import EngineDriver, EngineHostGone, EngineRefused, injected
 from server.failpoints import Failpoint, hit
-from server.jobs.ids import Epoch, JobId
+from server.jobs.ids import Epoch, JobId, digest_of
 from server.jobs.state import Job
 from server.runner.adoption import Adoption
 from server.runner.engines import Engine
@@ -80,7 +80,7 @@ class Starts:
             self.try_again(job.job_id)
             return None
         engine = self._adoption.engine_of(job.job_id, handle, holds_slot=True)
-        engine.plan = spec.plan
+        engine.plan, engine.graph = spec.plan, digest_of(spec.graph_format, spec.source)
         return engine
 
     def try_again(self, job_id: JobId) -> None:

@@ -13,7 +13,6 @@ from server.engines.protocol import Ended, Failed, Ready, Stalled
 from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
-from server.jobs.ids import Digest
 from server.jobs.orders import has_no_engine_to_come, is_to_go
 from server.jobs.restart import Retry, after_success, ends_stalls, next_restart, policy_of
 from server.jobs.state import Job
@@ -97,10 +96,8 @@ class Watch:
 
     async def _take_of_successor(self, engine: Engine, news: EngineNews) -> None:
         await self._successors.take(engine, news)
-        job = self._job(engine)
-        pending = job.changes.pending if job is not None else None
-        if isinstance(news, Ready) and news.plan is not None and pending is not None:
-            await self._keep_plan(pending.graph_digest, news.plan)
+        if isinstance(news, Ready):
+            await self._keep_plan(engine, news)
         if isinstance(news, Exited):
             await engine.handle.forget()
 
@@ -113,10 +110,14 @@ class Watch:
         if job is None or not job.changes.takes_over:  # one that takes over is ready when it has
             await self._record(engine, e.EngineReady(attempt=engine.attempt, endpoints=news.endpoints))
         # afterwards: a client waits for the event, nobody for the plan
-        if job is not None and news.plan is not None and news.plan != engine.plan:
-            await self._keep_plan(job.graph_digest, news.plan)
+        await self._keep_plan(engine, news)
 
-    async def _keep_plan(self, digest: Digest, plan: str) -> None:
+    async def _keep_plan(self, engine: Engine, news: Ready) -> None:
+        """With the graph that it was made of, which an adopted engine does not tell: the job may have another one
+        by now."""
+        digest, plan = engine.graph, news.plan
+        if digest is None or plan is None or plan == engine.plan:
+            return
         try:
             await self._store.keep_plan(digest, plan)
         except StoreUnavailable as error:

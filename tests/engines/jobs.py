@@ -5,7 +5,7 @@ import json
 import socket
 
 from server.engines.driver import EngineHandle, EngineNews
-from server.engines.protocol import EngineSpec
+from server.engines.protocol import EngineSpec, Stalled
 from tests.installation import free_port as free_port
 
 
@@ -23,6 +23,13 @@ def spec_of(job_id: str = "a", *, attempt: int = 1, epoch: int = 1, **settings: 
 async def next_news(handle: EngineHandle) -> EngineNews:
     async with asyncio.timeout(10):
         return await handle.news()
+
+
+async def next_news_but_stalls(handle: EngineHandle) -> EngineNews:
+    """Each new connection to an engine says once more that its flow does not stall."""
+    while isinstance(news := await next_news(handle), Stalled):
+        pass
+    return news
 
 
 class Client:
