@@ -61,7 +61,8 @@ def test_exact_memory_is_read_again_when_it_has_changed() -> None:
     reader = UsageReader()
     identity = identity_of(os.getpid(), "/r")
     before = reader.read([identity], soon())[identity].memory
-    with mmap.mmap(-1, 30 * MEGABYTE) as held:  # not of what the process was given before, and has to spare
+    # not of what the process was given before, and has to spare
+    with mmap.mmap(-1, 30 * MEGABYTE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
         held.write(b"x" * len(held))
         after = reader.read([identity], soon())[identity].memory
     assert after - before > 15 * MEGABYTE
