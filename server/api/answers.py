@@ -39,6 +39,7 @@ _STATUS: dict[type[JobError], int] = {
 """The others are 400 (spec 8.3)."""
 
 ANSWER_SOON_SECONDS = 1
+ASYNC = {"Preference-Applied": "respond-async"}
 
 SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",

@@ -2,7 +2,7 @@
 
 from sanic import HTTPResponse, Request
 
-from server.api.answers import answer, job_body
+from server.api.answers import ASYNC, answer, job_body
 from server.api.change_request import parse_change
 from server.api.commands import Changed
 from server.api.once import show_tag_of
@@ -28,7 +28,7 @@ def changed_answer(changed: Changed, *, wait: bool) -> HTTPResponse:
     ended_well(changed)
     if changed.is_over:
         return answer(200, job_body(changed.job))
-    return answer(202, job_body(changed.job), None if wait else {"Preference-Applied": "respond-async"})
+    return answer(202, job_body(changed.job), None if wait else ASYNC)
 
 
 def ended_well(changed: Changed) -> None:

@@ -11,7 +11,7 @@ from server.config import JobsSection
 from server.failpoints import Failpoint, hit
 from server.jobs.commands import ChangeJob, Command, Context, CreateJob, decide_in
 from server.jobs.errors import NoSuchJob
-from server.jobs.orders import DeleteJob, RestartJob, StartJob, StopJob, is_to_go
+from server.jobs.orders import DeleteJob, RestartJob, StartJob, StopJob, is_to_go, wants_engine
 from server.jobs.state import Job
 from server.jobs.words import Actual, Desired, Outcome
 from server.store import Appended, Store
@@ -155,7 +155,7 @@ class JobCommands:
 
 
 def _has_outcome(job: Job) -> bool:
-    if job.outcome is not Outcome.OPEN or job.desired is not Desired.RUNNING:
+    if not wants_engine(job):
         return True
     return job.actual is Actual.READY and not is_to_go(job, job.attempt)
 
@@ -163,7 +163,7 @@ def _has_outcome(job: Job) -> bool:
 def _is_as_ordered(job: Job, *, stops: bool) -> bool:
     if stops:
         return job.actual is Actual.NONE or job.desired is not Desired.STOPPED
-    return _has_outcome(job) and not (job.desired is Desired.RUNNING and is_to_go(job, job.attempt))
+    return _has_outcome(job)
 
 
 def _is_on_its_way(job: Job, *, stops: bool) -> bool:
@@ -171,8 +171,7 @@ def _is_on_its_way(job: Job, *, stops: bool) -> bool:
     if stops:
         return job.desired is Desired.STOPPED and job.actual is not Actual.NONE
     is_starting = job.actual in (Actual.NONE, Actual.STARTING) and job.retry_at is None
-    is_wanted = job.desired is Desired.RUNNING and job.outcome is Outcome.OPEN
-    return is_wanted and (is_starting or is_to_go(job, job.attempt))
+    return wants_engine(job) and (is_starting or is_to_go(job, job.attempt))
 
 
 def _waits_for_engine(job: Job) -> bool:

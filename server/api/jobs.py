@@ -5,14 +5,14 @@ from urllib.parse import unquote
 from sanic import Blueprint, HTTPResponse, Request
 
 from server.api import orders
-from server.api.answers import answer, job_body
+from server.api.answers import ASYNC, answer, job_body
 from server.api.changes import change
 from server.api.create_request import parse_create
 from server.api.endpoint import VALIDATE, Handler
 from server.api.endpoints import AboutJob
 from server.api.full_status import answer_in_full, wants_full
 from server.api.once import carefully
-from server.api.orders import ASYNC, wants_async
+from server.api.orders import wants_async
 from server.api.validation import dry_run, place_in_graph, validate, wants_dry_run
 from server.api.visitor import context_of, visitor_of
 from server.failpoints import Failpoint, hit

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 from sanic import HTTPResponse, Request
 
-from server.api.answers import AcceptedBody, accepted, answer, job_body, status_of
+from server.api.answers import ASYNC, AcceptedBody, accepted, answer, job_body, status_of
 from server.api.commands import JobCommands
 from server.api.endpoint import JOB, Endpoint, JobPath
 from server.api.once import show_tag_of
@@ -94,8 +94,6 @@ def wants_async(request: Request) -> bool:
     preferences = ",".join(request.headers.getall("prefer", ()))
     return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))
 
-
-ASYNC = {"Preference-Applied": "respond-async"}
 
 ENDPOINTS = tuple(
     Endpoint(method="POST", path=f"{JOB}{handler.__name__}", handler=handler, tag="jobs", errors=(400, 404, 503))

@@ -75,13 +75,9 @@ def decide_order(job: "Job | None", order: Order) -> tuple[e.Event, ...]:
         case StopJob(grace=grace):
             return (e.StopRequested(grace=grace),) if _stops(job, grace) else ()
         case StartJob():
-            return (e.StartRequested(),) if not _is_wanted(job) or job.retry_at is not None else ()
+            return (e.StartRequested(),) if not wants_engine(job) or job.retry_at is not None else ()
         case RestartJob(grace=grace):
             return (e.RestartRequested(grace=grace),) if _restarts(job, order) else ()
-
-
-def _is_wanted(job: "Job") -> bool:
-    return job.desired is Desired.RUNNING and job.outcome is Outcome.OPEN
 
 
 def _stops(job: "Job", grace: float | None) -> bool:
@@ -93,7 +89,7 @@ def _stops(job: "Job", grace: float | None) -> bool:
 def _restarts(job: "Job", order: RestartJob) -> bool:
     if order.only_failed and job.outcome is not Outcome.FAILED:
         return False
-    if not _is_wanted(job) or job.retry_at is not None:
+    if not wants_engine(job) or job.retry_at is not None:
         return True
     if job.actual is Actual.NONE:
         return False  # it is about to be started
@@ -110,9 +106,9 @@ def is_to_go(job: "Job", attempt: int) -> bool:
     return job.desired is not Desired.RUNNING or attempt <= job.orders.renewed
 
 
-def has_no_engine_to_come(job: "Job") -> bool:
-    """Whether no engine will follow the one that there may be, unless somebody asks for it."""
-    return job.desired is not Desired.RUNNING or job.outcome is not Outcome.OPEN
+def wants_engine(job: "Job") -> bool:
+    """Whether it is to have an engine, now or after a wait; else none will follow the one that there may be."""
+    return job.desired is Desired.RUNNING and job.outcome is Outcome.OPEN
 
 
 def fold_order(job: "Job", event: e.OrderEvent) -> "Job":
@@ -129,10 +125,14 @@ def fold_order(job: "Job", event: e.OrderEvent) -> "Job":
 
 
 def _anew(job: "Job", grace: float | None) -> "Job":
-    """What came of earlier attempts counts no more."""
+    renewed = max(job.attempt, without_one_being_started(job).renewed)
+    return replace(without_past(job), desired=Desired.RUNNING, orders=Orders(renewed=renewed, grace=grace))
+
+
+def without_past(job: "Job") -> "Job":
+    """The job, to which it is nothing any more what came of earlier attempts."""
     return replace(
         job,
-        desired=Desired.RUNNING,
         outcome=Outcome.OPEN,
         error="",
         failures=0,
@@ -140,13 +140,12 @@ def _anew(job: "Job", grace: float | None) -> "Job":
         in_interval=0,
         interval_began=None,
         retry_at=None,
-        orders=Orders(renewed=max(job.attempt, without_one_being_started(job).renewed), grace=grace),
     )
 
 
 def without_one_being_started(job: "Job") -> Orders:
     """Has an engine go that a runner may be starting at this moment, unknown to the log: it is given what the job
     was before."""
-    if job.actual is not Actual.NONE or has_no_engine_to_come(job) or job.changes.pending is not None:
+    if job.actual is not Actual.NONE or not wants_engine(job) or job.changes.pending is not None:
         return job.orders
     return replace(job.orders, renewed=job.next_attempt)

@@ -12,8 +12,8 @@ import msgspec
 from server.jobs import events as e
 from server.jobs.ids import Digest
 from server.jobs.options import JobOptions
-from server.jobs.orders import without_one_being_started
-from server.jobs.words import Actual, Outcome
+from server.jobs.orders import without_one_being_started, without_past
+from server.jobs.words import Actual
 
 if TYPE_CHECKING:
     from server.jobs.state import Job
@@ -111,15 +111,8 @@ def _applied(job: "Job", event: e.ChangeApplied, at: datetime) -> "Job":
         return job
     # what came of the old content says nothing about the new
     job = replace(
-        job,
+        without_past(job),
         orders=without_one_being_started(job),
-        outcome=Outcome.OPEN,
-        error="",
-        failures=0,
-        rounds=0,
-        in_interval=0,
-        interval_began=None,
-        retry_at=None,
         ever_ready=event.attempt is not None,
     )
     if event.attempt is None:

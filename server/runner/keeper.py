@@ -17,7 +17,7 @@ from server.engines.protocol import Refusal
 from server.failpoints import Failpoint, hit
 from server.jobs import events as e
 from server.jobs.ids import Epoch, JobId
-from server.jobs.orders import has_no_engine_to_come, is_to_go
+from server.jobs.orders import is_to_go, wants_engine
 from server.jobs.restart import healthy_after, healthy_at, policy_of, stall_after_of
 from server.jobs.state import Job
 from server.jobs.words import Actual
@@ -352,4 +352,4 @@ class Keeper:
 
 def _is_finished(job: Job) -> bool:
     """Whether it has no use for its ports any more."""
-    return has_no_engine_to_come(job) and job.changes.pending is None
+    return not wants_engine(job) and job.changes.pending is None

@@ -13,7 +13,7 @@ from server.engines.protocol import Ended, Failed, Ready, Stalled
 from server.failpoints import Failpoint, hit
 from server.flow.status import StatusCode
 from server.jobs import events as e
-from server.jobs.orders import has_no_engine_to_come, is_to_go
+from server.jobs.orders import is_to_go, wants_engine
 from server.jobs.restart import Retry, after_success, ends_stalls, next_restart, policy_of
 from server.jobs.state import Job
 from server.jobs.words import Desired
@@ -183,7 +183,7 @@ class Watch:
         engine.exited = True
         events = self._exit_events(engine, news)
         job = self._job(engine)
-        if job is None or has_no_engine_to_come(job) or any(_ends_job(event) for event in events):
+        if job is None or not wants_engine(job) or any(_ends_job(event) for event in events):
             await self._release(engine)
         if events:
             await self._record(engine, *events)
