@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from server.engines.driver import EngineFenced, EngineRefused, Exited
+from server.engines.identity import is_alive
 from server.engines.local import LocalDriver
 from server.engines.protocol import Ended, EngineState, Failed, Ready, Refusal
 from server.flow.status import StatusCode
@@ -171,7 +172,7 @@ async def test_an_end_that_nobody_heard_is_adopted(driver: LocalDriver, state_di
     first = LocalDriver(state_dir, "tests.engines.tiny_flow:TinyRuntime")
     handle = await first.start(spec_of(end="0", end_seconds="0.2", message="done"))
     await first.close()
-    wait_until(lambda: handle.identity.pid not in processes_of(state_dir), "the engine has ended")
+    wait_until(lambda: not is_alive(handle.identity), "the engine has ended")
     adopted = await driver.adopt("a", 2)
     assert adopted is not None
     assert adopted.hello.state == EngineState.ENDED
@@ -185,7 +186,7 @@ async def test_a_crash_that_nobody_saw_is_adopted(driver: LocalDriver, state_dir
     first = LocalDriver(state_dir, "tests.engines.tiny_flow:TinyRuntime")
     handle = await first.start(spec_of(exit="3"))
     await first.close()
-    wait_until(lambda: handle.identity.pid not in processes_of(state_dir), "the engine has ended")
+    wait_until(lambda: not is_alive(handle.identity), "the engine has ended")
     adopted = await driver.adopt("a", 2)
     assert adopted is not None
     assert adopted.hello.state == EngineState.GONE
