@@ -31,6 +31,7 @@ ERRORS = {
     403: "The token, or the certificate, does not allow it (011); or the client's address does not (006).",
     404: "There never was a job of that id.",
     409: "The job is being changed, or was changed meanwhile (012).",
+    413: "The request's head, or its body, is larger than the server takes (006).",
     421: "The log is on another machine, which is named.",
     503: "The database cannot be used now, or too much is being done already.",
 }
@@ -60,6 +61,7 @@ def description(endpoints: Sequence[Endpoint], version: str, *, needs_token: boo
     uses: list[Described | Endpoint] = [*DESCRIBED, *endpoints]
     for one in uses:
         operation = paths[one.path][one.method.lower()]
+        operation["responses"] = _sorted(operation["responses"], _errors({413: ERRORS[413]}))
         _add_access(operation, one.need, needs_token)
         add_care(operation, one.method, one.path, _errors)
     add_links(paths)

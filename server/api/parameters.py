@@ -40,7 +40,7 @@ def query_of(request: Request, kind: type[T], *, ignore_unknown: bool = False) -
         if takes_many[name]:
             many = given.setdefault(name, [])
             assert isinstance(many, list)
-            many += [part for part in value.split(",") if part]
+            many += value.split(",")
         elif name in given:
             raise InvalidParameter(name, "given twice")
         elif _NUMBER.fullmatch(value) and _is_moment(kind, name):  # msgspec would take seconds since 1970

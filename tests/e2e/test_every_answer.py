@@ -121,6 +121,11 @@ def test_no_such_job(server: Installation, name: str) -> None:
     assert answer.json()["error_code"] == "MODELBOX_002"
 
 
+@pytest.mark.parametrize("name", answering(413))
+def test_a_head_that_is_too_large(server: Installation, name: str) -> None:
+    assert_error(ask(server, name, "nobody", params={"x": "x" * 10_000}), 413)
+
+
 def assert_error(answer: httpx.Response, status: int) -> None:
     assert answer.status_code == status, answer.text
     assert answer.json().keys() >= {"error_code", "error_msg"}
@@ -142,7 +147,7 @@ def test_without_the_database(server: Installation, postgres: Postgres) -> None:
 
 
 def test_every_other_answer_is_seen_elsewhere() -> None:
-    here = {200, 201, 202, 204, 400, 404, 503}
+    here = {200, 201, 202, 204, 400, 404, 413, 503}
     described = {status for _, _, statuses in OPERATIONS.values() for status in statuses}
     assert described == here | ELSEWHERE.keys()
     assert all(status in OPERATIONS[name][2] for name, status in OF_SOME)

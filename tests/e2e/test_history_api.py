@@ -159,6 +159,8 @@ def test_filters_by_job_and_type(server: Installation) -> None:
         ("wait=nan", "wait"),
         ("wait=-1", "wait"),
         ("type=A%00", "type"),
+        ("type=", "type"),
+        ("type=job-created,", "type"),
         ("order=newest", "order"),
         ("after=1&after=2", "after"),
     ],
