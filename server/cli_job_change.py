@@ -67,15 +67,14 @@ def _about_one(job_ids: tuple[str, ...], if_match: str | None) -> None:
 @IF_MATCH
 @server_options
 def delete(
-    where: Where, job_ids: tuple[str, ...], grace: float | None, force: bool, no_wait: bool, if_match: str | None
+    where: Where, job_ids: tuple[str, ...], grace: float | None, no_wait: bool, if_match: str | None
 ) -> int:
     """Delete jobs, one after the other, and wait until their engines are gone."""
     from server.commands.change import delete as run
 
     _about_one(job_ids, if_match)
-    within = 0.0 if force else grace
     return with_client(
-        where, lambda client: run(client, job_ids, grace=within, wait=not no_wait, if_match=if_match)
+        where, lambda client: run(client, job_ids, grace=grace, wait=not no_wait, if_match=if_match)
     )
 
 
@@ -86,18 +85,12 @@ def delete(
 @click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
 @IF_MATCH
 @server_options
-def stop(
-    where: Where, job_ids: tuple[str, ...], grace: float | None, force: bool, no_wait: bool, if_match: str | None
-) -> int:
+def stop(where: Where, job_ids: tuple[str, ...], grace: float | None, no_wait: bool, if_match: str | None) -> int:
     """End the engines of jobs, and start none until `job start`. Jobs that have ended stay as they are."""
     from server.commands.orders import order
 
     _about_one(job_ids, if_match)
-    given: dict[str, Any] = {
-        "grace": 0.0 if force else grace,
-        "wait": not no_wait,
-        "if_match": if_match,
-    }
+    given: dict[str, Any] = {"grace": grace, "wait": not no_wait, "if_match": if_match}
     return with_client(where, lambda client: order(job_ids, "stopping", partial(client.stop, **given)))
 
 
@@ -128,7 +121,6 @@ def restart(
     job_ids: tuple[str, ...],
     only_failed: bool,
     grace: float | None,
-    force: bool,
     no_wait: bool,
     if_match: str | None,
 ) -> int:
@@ -138,7 +130,7 @@ def restart(
     _about_one(job_ids, if_match)
     given: dict[str, Any] = {
         "only_failed": only_failed,
-        "grace": 0.0 if force else grace,
+        "grace": grace,
         "wait": not no_wait,
         "if_match": if_match,
     }

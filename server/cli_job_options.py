@@ -81,7 +81,7 @@ GRACE = click.option(
     metavar="SECONDS",
     help="For its engine to finish what it has begun.  [default: the server's]",
 )
-FORCE = click.option("--force", is_flag=True, help="Kill its engine at once.")
+FORCE = click.option("--force", "grace", flag_value=0.0, type=float, help="Kill its engine at once.")
 IF_MATCH = click.option("--if-match", metavar="TAG", help="Only if it still has this etag; see `job show`.")
 SORT = click.option("--sort", type=click.Choice(_SORTS), help="A minus sign: downwards.")
 

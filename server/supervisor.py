@@ -100,8 +100,8 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
 
     Calls `started` once both have been started.
     """
-    set_title("serve", config.state_dir)
     signals = _SignalPipe()
+    set_title("serve", config.state_dir)
     runner = Child("runner", _runner_main(config, listener, stop_engines))
     api = Child("api", _api_main(config, listener))
     _first_start(runner, api)

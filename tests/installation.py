@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tests.history import assert_legal, read_history
-from tests.processes import engines_of, kill_all, processes_of
+from tests.processes import PROCESS_PREFIX, engines_of, kill_all, processes_of
 
 PROGRAM = Path(sys.executable).with_name("modelbox-server")
 
@@ -107,13 +107,18 @@ class Installation:
         while time.monotonic() < deadline:
             assert self.process is not None
             assert self.process.poll() is None, self.output()
-            try:
-                self.http.get(f"{self.base}/list/all")
-            except httpx.TransportError:
-                time.sleep(0.02)
-                continue
-            return
+            if self._serves():
+                return
+            time.sleep(0.02)
         raise AssertionError(f"the server does not serve: {self.output()}")
+
+    def _serves(self) -> bool:
+        try:
+            self.http.get(f"{self.base}/list/all")
+        except httpx.TransportError:
+            return False
+        # the API of a server that was killed may have answered, with its last breath
+        return any(title.startswith(f"{PROCESS_PREFIX}serve ") for title in self.processes().values())
 
     def output(self) -> str:
         return (self.state_dir.parent / f"{self.state_dir.name}.out").read_text()

@@ -54,8 +54,7 @@ class JobCommands:
         if not wait:
             return created
         ended = await self._settled(created, _has_outcome, self._limits.create_wait)
-        now = ended or self._follower.jobs.get(command.job_id)
-        return now if now is not None and now.incarnation == created.incarnation else created
+        return ended or self._as_it_is(created) or created
 
     async def would_create(self, command: CreateJob, context: Context) -> None:
         """Whether `create` would put it on record now. Raises: JobExists, TooManyJobs, NotAllowed,
@@ -82,8 +81,8 @@ class JobCommands:
         ended = await self._settled(job, lambda now: _is_changed(now, revision), self._limits.create_wait)
         if ended is not None:
             return Changed(ended, error=_error_of(ended, revision))
-        now = self._follower.jobs.get(command.job_id)
-        if now is None or now.incarnation != job.incarnation or now.desired is Desired.DELETED:
+        now = self._as_it_is(job)
+        if now is None or now.desired is Desired.DELETED:
             raise NoSuchJob("it was deleted meanwhile")
         return Changed(now, is_over=False)
 
@@ -105,8 +104,8 @@ class JobCommands:
         ended = await self._settled(job, lambda now: _is_as_ordered(now, stops=stops), limit)
         if ended is not None:
             return Ordered(ended)
-        now = self._follower.jobs.get(job.job_id)
-        if now is None or now.incarnation != job.incarnation:
+        now = self._as_it_is(job)
+        if now is None:
             raise NoSuchJob("it was deleted meanwhile")
         return Ordered(now, is_over=False)
 
@@ -121,8 +120,7 @@ class JobCommands:
         assert job is not None
         if wait:
             await self._settled(job, _never, self._limits.delete_wait)
-        now = self._follower.jobs.get(command.job_id)
-        return now if now is not None and now.incarnation == job.incarnation else None
+        return self._as_it_is(job)
 
     async def _submit(self, command: Command, context: Context) -> Appended:
         hit(Failpoint.API_BEFORE_SUBMIT)
@@ -144,6 +142,11 @@ class JobCommands:
         if tally is None:
             tally = self.times[kind] = Tally(REQUEST_SECONDS)
         return tally
+
+    def _as_it_is(self, job: Job) -> Job | None:
+        """The job by now; None when it is gone, though there may be another one of its id."""
+        now = self._follower.jobs.get(job.job_id)
+        return now if now is not None and now.incarnation == job.incarnation else None
 
     async def _settled(self, job: Job, done: Callable[[Job], bool], timeout: float) -> Job | None:
         """The job once `done` holds of it; None when it is gone or the time is up."""

@@ -17,6 +17,7 @@ from tests.installation import Installation
 
 CLIENTS = 3
 RECOVERY_SECONDS = 60.0
+MOVING = ("PENDING", "CREATEING", "DELETEING", "UNKNOWN")
 
 
 @dataclass
@@ -93,7 +94,7 @@ def recover(installation: Installation, notes: list[Notes], report: Report, what
     present = set().union(*(each.present - each.unsure for each in notes))
     stopped = set().union(*(each.stopped - each.unsure for each in notes))
     absent = set().union(*(each.absent - each.unsure for each in notes))
-    listed = _wait_until_settled(installation, present | stopped)
+    listed = _wait_until_settled(installation, present | stopped, report, what)
     report.recovery_s.append(time.monotonic() - started)
     engines = installation.engines()
     running = {job_id for job_id, word in listed.items() if word == "RUNNING"}
@@ -113,7 +114,9 @@ def recover(installation: Installation, notes: list[Notes], report: Report, what
     assert_legal(read_history(installation.database_url or installation.state_dir / "modelbox.db"))
 
 
-def _wait_until_settled(installation: Installation, present: set[str]) -> dict[str, str]:
+def _wait_until_settled(
+    installation: Installation, present: set[str], report: Report, what: str
+) -> dict[str, str]:
     """The status words once every job is at rest, those that must be there among them; or after a while."""
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
@@ -121,17 +124,21 @@ def _wait_until_settled(installation: Installation, present: set[str]) -> dict[s
             listed = {job_id: _word(job) for job_id, job in installation.list_all().items()}
         except (httpx.TransportError, KeyError):
             listed = {"": "PENDING"}
-        moving = set(listed.values()) & {"PENDING", "CREATEING", "DELETEING", "UNKNOWN"}
-        if time.monotonic() > deadline:
+        awaited = _awaited(installation, listed, present)
+        if not awaited:
             return listed
-        if (
-            not moving
-            and present <= set(listed)
-            and not _restarting(installation)
-            and _agrees(installation, listed)
-        ):
+        if time.monotonic() > deadline:
+            report.told.append(f"{what}: not at rest within {RECOVERY_SECONDS} s: {', '.join(awaited)}")
             return listed
         time.sleep(0.05)
+
+
+def _awaited(installation: Installation, listed: dict[str, str], present: set[str]) -> list[str]:
+    """What is still to happen before all is at rest."""
+    moving = [f"{job_id} is {word}" for job_id, word in listed.items() if word in MOVING]
+    missing = [f"{job_id} is not there" for job_id in present - set(listed)]
+    restarting = [f"{job_id} is to be restarted" for job_id in _restarting(installation)]
+    return moving or missing or restarting or _disagreeing(installation, listed)
 
 
 def _word(job: dict[str, Any]) -> str:
@@ -149,9 +156,13 @@ def _restarting(installation: Installation) -> set[str | None]:
     return found
 
 
-def _agrees(installation: Installation, listed: dict[str, str]) -> bool:
-    """Whether the processes are those that the list tells of: it may be late by a moment, and a job that was
+def _disagreeing(installation: Installation, listed: dict[str, str]) -> list[str]:
+    """Jobs whose processes are not those that the list tells of: it may be late by a moment, and a job that was
     changed may have an engine on its way out."""
-    running = {job_id for job_id, word in listed.items() if word == "RUNNING"}
     engines = installation.engines()
-    return set(engines) == running and all(len(pids) == 1 for pids in engines.values())
+    wanted = {job_id: 1 for job_id, word in listed.items() if word == "RUNNING"}
+    return [
+        f"{job_id} has {len(engines.get(job_id, ()))} engines"
+        for job_id in sorted(engines.keys() | wanted)
+        if len(engines.get(job_id, ())) != wanted.get(job_id, 0)
+    ]

@@ -47,6 +47,25 @@ def test_the_life_of_a_job(server: Installation, shell: Shell) -> None:
     assert told[-1] == "deleted"
 
 
+def test_orders_and_how_long_their_engine_gets(server: Installation, shell: Shell) -> None:
+    shell.run("job", "create", "-", text=body_of("ordered", echo_flow(server.flow_port, "/ordered")))
+    shown = [
+        shell.run("job", *order, "ordered").stdout
+        for order in (("stop",), ("start",), ("restart", "--grace", "3"), ("stop", "--force"), ("start",))
+    ]
+    stopped = "PENDING, stopped"
+    assert shown == [f"ordered {word}\n" for word in (stopped, "RUNNING", "RUNNING", stopped, "RUNNING")]
+    shell.run("job", "delete", "ordered", "--force")
+    entries = json.loads(shell.run("job", "history", "ordered", "-o", "json").stdout)
+    graces = [(entry["type"], entry["what"]["grace"]) for entry in entries if "grace" in entry["what"]]
+    assert graces == [
+        ("stop-requested", None),
+        ("restart-requested", 3.0),
+        ("stop-requested", 0.0),
+        ("delete-requested", 0.0),
+    ]
+
+
 def test_a_job_is_deleted_only_as_it_was_seen(shell: Shell) -> None:
     shell.run("job", "create", "-", "--no-wait", text=body_of("seen", bad_flow()))
     tag = json.loads(shell.run("job", "show", "seen", "-o", "json").stdout)["etag"]
