@@ -37,11 +37,8 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     changed_before: Moment | None = None
     sort: Annotated[Sort, Meta(description="a minus sign: downwards")] = Sort.CREATED
     fields: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="the fields of each job; all of them, if left out",
-            extra_json_schema={"items": {"type": "string", "enum": list(FIELDS)}},
-        ),
+        tuple[Annotated[str, Meta(extra_json_schema={"enum": list(FIELDS)})], ...],
+        Meta(description="the fields of each job; all of them, if left out"),
     ] = ()
     limit: Annotated[int, Meta(ge=1, le=1000, description="jobs a page")] = 100
     cursor: Annotated[str | None, Meta(description="`next` of the page before")] = None

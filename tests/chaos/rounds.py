@@ -12,7 +12,7 @@ import httpx
 
 from tests.chaos.load import STOPPED, Client, Notes
 from tests.chaos.monkey import make_trouble
-from tests.history import assert_legal, read_history
+from tests.history import History, assert_legal, read_history
 from tests.installation import Installation
 
 CLIENTS = 3
@@ -111,7 +111,11 @@ def recover(installation: Installation, notes: list[Notes], report: Report, what
             report.told.append(f"{what}: {name} {[installation.status(job_id).text for job_id in sorted(jobs)]}")
     for each in notes:
         each.settle(listed)
-    assert_legal(read_history(installation.database_url or installation.state_dir / "modelbox.db"))
+    assert_legal(_history(installation))
+
+
+def _history(installation: Installation) -> History:
+    return read_history(installation.database_url or installation.state_dir / "modelbox.db")
 
 
 def _wait_until_settled(
@@ -129,8 +133,14 @@ def _wait_until_settled(
             return listed
         if time.monotonic() > deadline:
             report.told.append(f"{what}: not at rest within {RECOVERY_SECONDS} s: {', '.join(awaited)}")
+            report.told += [_last_events(installation, told.split()[0]) for told in awaited]
             return listed
         time.sleep(0.05)
+
+
+def _last_events(installation: Installation, job_id: str) -> str:
+    rows = [row for row in _history(installation) if row.job_id == job_id]
+    return "\n".join(f"  {row.position} {row.type} {row.data} of epoch {row.epoch}" for row in rows[-20:])
 
 
 def _awaited(installation: Installation, listed: dict[str, str], present: set[str]) -> list[str]:
@@ -148,10 +158,16 @@ def _word(job: dict[str, Any]) -> str:
 def _restarting(installation: Installation) -> set[str | None]:
     """Jobs that are RUNNING, perhaps, and about to get another engine."""
     found: set[str | None] = set()
-    for row in read_history(installation.database_url or installation.state_dir / "modelbox.db"):
+    attempts: dict[str | None, int] = {}
+    for row in _history(installation):
+        attempt = row.data.get("attempt") or 0
+        # one that was started, but not on record yet when the runner was killed, is adopted
+        is_newer = row.type == "engine-adopted" and attempt > attempts.get(row.job_id, 0)
+        if row.type in ("engine-started", "engine-adopted", "successor-started"):
+            attempts[row.job_id] = attempt
         if row.type == "restart-requested":
             found.add(row.job_id)
-        elif row.type in ("engine-started", "change-applied", "stop-requested", "delete-requested"):
+        elif is_newer or row.type in ("engine-started", "change-applied", "stop-requested", "delete-requested"):
             found.discard(row.job_id)
     return found
 

@@ -1,5 +1,6 @@
 """Loaded by schemathesis: ids of jobs that there are, graphs that run, and no request that is meant to last."""
 
+import json
 import os
 from contextlib import suppress
 from hashlib import blake2b
@@ -37,6 +38,20 @@ def flow(path: str) -> dict[str, Any]:
     reply = "reply[flowunit=httpserver_sync_reply]"
     edge = "receive:out_request_info -> reply:in_reply_info"
     return {"graph": {"format": "graphviz", "graphconf": f"digraph described {{ {receive}; {reply}; {edge} }}"}}
+
+
+@schemathesis.hook
+def filter_query(context: HookContext, query: Any) -> bool:
+    """What is no such value, and looks like one in a URL, is nothing that the server could refuse: `false` for a
+    text, or an empty object, of which nothing is written."""
+    if not isinstance(query, dict) or context.operation is None:
+        return True
+    described = context.operation.definition.raw.get("parameters", ())
+    texts = {one["name"] for one in described if one["in"] == "query" and '"string"' in json.dumps(one["schema"])}
+    return not any(
+        value in ({}, []) or (name in texts and isinstance(value, bool | int | float))
+        for name, value in query.items()
+    )
 
 
 @schemathesis.hook
