@@ -270,8 +270,8 @@ TRIGGERS = {
 JOB_NOW = """
 CREATE VIEW job_now AS
 SELECT job_id, status, error, changed_at AS since, attempt, failures, last_exit, stalled, retry_at, ready_at,
-       endpoints, revision, changes,
-       desired, actual, outcome, origin, created_at, incarnation, version, position, graph_digest,
+       endpoints, revision AS version, changes,
+       desired, actual, outcome, origin, created_at, incarnation, version AS events, position, graph_digest,
        engine_host, engine_pid, engine_run_dir
 FROM job
 """
@@ -322,7 +322,7 @@ SELECT position, recorded_at AS at, job_id, incarnation,
            ELSE type
        END AS what,
        COALESCE(@text(error), @text(reason), '') AS why,
-       @int(attempt) AS attempt, actor, request_id, idempotency_key, epoch, version, type
+       @int(attempt) AS attempt, actor, request_id, idempotency_key, epoch, version AS number, type
 FROM event
 WHERE job_id IS NOT NULL
 """

@@ -16,7 +16,7 @@ def entry_of(recorded: Recorded) -> Entry:
         type=recorded.type,
         job=recorded.job_id if of_job else None,
         incarnation=recorded.incarnation if of_job else None,
-        version=recorded.version if of_job else None,
+        number=recorded.version if of_job else None,
         actor=recorded.actor,
         request_id=recorded.request_id,
         idempotency_key=recorded.idempotency_key,

@@ -28,7 +28,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     type: Annotated[str, Meta(description="such as job-created; more types may come")]
     job: Annotated[str | None, Meta(description="null for what belongs to no job")]
     incarnation: Annotated[int | None, Meta(description="2 for the second job of that id, and so on")]
-    version: Annotated[int | None, Meta(description="counts the events of an incarnation, from 1")]
+    number: Annotated[int | None, Meta(description="counts the events of an incarnation, from 1")]
     actor: Annotated[str, Meta(description="who asked for it or saw it")]
     request_id: Annotated[str, Meta(description="of the request that asked for it; empty when none did")]
     idempotency_key: Annotated[str | None, Meta(description="of that request; null when it had none")] = None

@@ -6,7 +6,7 @@ from server.client.errors import BadAnswer
 from server.client.frames import Frames
 
 ENTRY = (
-    '{"position":%d,"time":"2026-03-02T08:31:00Z","type":"job-created","job":"a","incarnation":1,"version":1,'
+    '{"position":%d,"time":"2026-03-02T08:31:00Z","type":"job-created","job":"a","incarnation":1,"number":1,'
     '"actor":"rest","request_id":"","epoch":null,"what":{},"why":"line\u2028separators\u0085end no line"}'
 )
 

@@ -47,7 +47,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str, str]:
 def test_a_deleted_jobs_history_over_its_lives(server: Installation) -> None:
     body = history(server, "twice")
     assert (body["job"], body["next"]) == ("twice", None)
-    assert [(one["type"], one["incarnation"], one["version"]) for one in body["events"]] == [
+    assert [(one["type"], one["incarnation"], one["number"]) for one in body["events"]] == [
         (kind, incarnation, version) for incarnation in (1, 2) for version, kind in enumerate(LIFE, 1)
     ]
     created, started = body["events"][:2]
@@ -130,7 +130,7 @@ def test_the_log_has_every_position_once(server: Installation) -> None:
     assert page["next"] == page["head"]
     assert {one["type"] for one in found} <= set(EVENT_TYPES)
     elected = next(one for one in found if one["type"] == "leader-elected")
-    assert (elected["job"], elected["incarnation"], elected["version"]) == (None, None, None)
+    assert (elected["job"], elected["incarnation"], elected["number"]) == (None, None, None)
 
 
 def test_filters_by_job_and_type(server: Installation) -> None:

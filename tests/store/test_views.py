@@ -46,8 +46,8 @@ async def test_job_now(told: Store, url: str) -> None:
 
     assert list(a) == [
         *("job_id", "status", "error", "since", "attempt", "failures", "last_exit", "stalled"),
-        *("retry_at", "ready_at", "endpoints", "revision", "changes"),
-        *("desired", "actual", "outcome", "origin", "created_at", "incarnation", "version", "position"),
+        *("retry_at", "ready_at", "endpoints", "version", "changes"),
+        *("desired", "actual", "outcome", "origin", "created_at", "incarnation", "events", "position"),
         *("graph_digest", "engine_host", "engine_pid", "engine_run_dir"),
     ]
     assert (a["job_id"], a["status"], a["attempt"], a["engine_pid"]) == ("job-a", "RUNNING", 3, 4711)
@@ -70,7 +70,7 @@ async def test_job_history(told: Store, url: str) -> None:
 
     assert list(rows[0]) == [
         *("position", "at", "job_id", "incarnation", "what", "why", "attempt", "actor", "request_id"),
-        *("idempotency_key", "epoch", "version", "type"),
+        *("idempotency_key", "epoch", "number", "type"),
     ]
     assert [(row["what"], row["why"], row["attempt"]) for row in rows] == [
         ("created over REST", "", None),
