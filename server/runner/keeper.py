@@ -7,7 +7,6 @@ be done.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 
 import structlog
 
@@ -17,16 +16,16 @@ from server.engines.protocol import Refusal
 from server.failpoints import Failpoint, hit
 from server.jobs import events as e
 from server.jobs.ids import Epoch, JobId
-from server.jobs.orders import is_to_go, wants_engine
+from server.jobs.orders import is_to_go
 from server.jobs.restart import healthy_after, healthy_at, policy_of, stall_after_of
 from server.jobs.state import Job
-from server.jobs.words import Actual
 from server.runner import change as c
 from server.runner import reconcile as r
 from server.runner.adoption import Adoption, loss_of
 from server.runner.engines import Engine
 from server.runner.held import Held
 from server.runner.pings import Pinger
+from server.runner.ports import Ports
 from server.runner.recorder import Recorder
 from server.runner.slots import SLOT_SECONDS, StartSlots
 from server.runner.starts import Starts
@@ -64,8 +63,7 @@ class Keeper:
         self._adoption = Adoption(follower, driver, self._recorder, epoch)
         self._held = Held()
         self._successors = Successors(self._recorder, follower)
-        self._untidy: set[JobId] = set()
-        """Jobs that may have claims which their engine does not need."""
+        self._ports = Ports(driver, follower, self._held)
         self._at_work: set[JobId] = set()
         self._again: set[JobId] = set()
         self._timers = Timers(self.wake)
@@ -96,7 +94,7 @@ class Keeper:
             self._tasks = tasks
             for engine in await self._adoption.adopt_all():
                 self._watch(self._hold(engine))
-            self._untidy |= {job.job_id for job in self._follower.jobs.values() if job.changes.newest > 1}
+            self._ports.look_through()
             hit(Failpoint.RUNNER_ADOPTED)
             await self._adoption.record_losses(self._held.engines)
             hit(Failpoint.RUNNER_SETTLED)
@@ -111,15 +109,10 @@ class Keeper:
     async def _keep_driver_ready(self) -> None:
         """Spares the first job the start of an engine host, and replaces one that died: an engine in the middle of
         its start may be waiting for it, with nobody else about to start anything."""
-        finished = [job.job_id for job in self._follower.jobs.values() if _is_finished(job)]
         while not self._closing:
             try:
                 await self._driver.prepare()
-                while finished:
-                    # its leader may have died before it freed the job's ports
-                    if finished[-1] not in self._held:
-                        await self._driver.release(finished[-1])
-                    finished.pop()
+                await self._ports.free_finished()
             except EngineHostGone as error:
                 log.warning("no engine host yet", reason=str(error))
             await asyncio.sleep(HOST_LOOK_SECONDS)
@@ -168,8 +161,7 @@ class Keeper:
         change = c.next_step(job, view, second_view)
         if change is not None:
             return await self._change(job, change, engine, second)
-        if job_id in self._untidy:
-            await self._tidy(job_id, job, engine)
+        await self._ports.tidy(job_id, job, engine)
         action = r.reconcile(
             job, view, self._retry_in(job) if job else 0.0, self._healthy_in(job) if job else None
         )
@@ -189,10 +181,10 @@ class Keeper:
             case r.RecordHealthy() if job is not None:
                 await self._recorder.record(job_id, job.incarnation, e.EngineHealthy(attempt=job.attempt))
             case r.RemoveJob() if job is not None:
-                await self._release(job_id)
+                await self._ports.free(job_id)
                 await self._recorder.record(job_id, job.incarnation, e.JobDeleted())
             case r.ReleasePorts() if second is None:
-                await self._release(job_id)
+                await self._ports.free(job_id)
                 return False
             case r.Wait(seconds):
                 self._timers.wake_in(seconds, job_id)
@@ -200,10 +192,6 @@ class Keeper:
             case _:
                 return False
         return True
-
-    async def _release(self, job_id: JobId) -> None:
-        with suppress(EngineHostGone):  # a host that is gone holds no listener
-            await self._driver.release(job_id)
 
     def _retry_in(self, job: Job) -> float:
         """Seconds until the next attempt is due."""
@@ -285,17 +273,6 @@ class Keeper:
         else:
             self._starts.try_again(job_id)
 
-    async def _tidy(self, job_id: JobId, job: Job | None, engine: Engine | None) -> None:
-        """Once a job has one engine that is ready: what others have claimed for it is closed."""
-        if job is None or job.changes.takes_over:
-            self._untidy &= self._follower.jobs.keys()
-            return
-        if job.actual is not Actual.READY or engine is None or job_id in self._held.seconds:
-            return
-        self._untidy.discard(job_id)
-        with suppress(EngineHostGone):
-            await self._driver.retain(engine.handle)
-
     def _hold(self, engine: Engine) -> Engine:
         return self._held.add(engine, self._follower.jobs.get(engine.job_id))
 
@@ -314,17 +291,8 @@ class Keeper:
         await watch.until_gone(engine)
         self._held.remove(engine)
         self._check_none_left()
-        await self._clear_up(engine)
+        await self._ports.clear_up_after(engine)
         self.wake(engine.job_id)
-
-    async def _clear_up(self, engine: Engine) -> None:
-        """After the end of an engine of a job that was changed: the next one may listen elsewhere."""
-        job = self._follower.jobs.get(engine.job_id)
-        if job is None or job.changes.newest == 1:
-            return
-        self._untidy.add(engine.job_id)
-        if _is_finished(job) and engine.job_id not in self._held and job.changes.pending is None:
-            await self._release(engine.job_id)
 
     def _check_none_left(self) -> None:
         if self._closing and not len(self._held):
@@ -348,8 +316,3 @@ class Keeper:
         if job is not None and job.incarnation == engine.incarnation and is_to_go(job, engine.attempt):
             asked = job.orders.grace
         return self._config.engine.stop_grace if asked is None else asked
-
-
-def _is_finished(job: Job) -> bool:
-    """Whether it has no use for its ports any more."""
-    return not wants_engine(job) and job.changes.pending is None

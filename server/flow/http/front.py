@@ -1,46 +1,37 @@
-"""Everything HTTP of one flow: its listeners, its requests, its end."""
+"""Everything HTTP of one flow: its listeners, who serves which request, its end."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from socket import socket
 from time import monotonic
 from typing import Any
 
-from sanic.exceptions import SanicException
-from sanic.http import Http, Stage
+from sanic.http import Stage
 
-from server.flow import tracing
 from server.flow.counters import HttpCounters
 from server.flow.http import wire
-from server.flow.http.app import FlowApp, protocol_of, send, send_last
-from server.flow.http.exchange import ACCEPTED, STOPPED, AcceptedRequest, PendingRequest
+from server.flow.http.app import FlowApp, protocol_of, send
+from server.flow.http.exchange import STOPPED
 from server.flow.http.give_way import GiveWay
 from server.flow.http.handover import detach
 from server.flow.http.listening import Listener
 from server.flow.http.protocol import FlowProtocol, FlowRequest
-from server.flow.http.services import REPLY_KEY, Answer, HttpService
-from server.flow.http.text import text_of
+from server.flow.http.requests import Requests
+from server.flow.http.services import Answer, HttpService
 from server.flow.limits import FlowLimits
 from server.flow.listeners import Endpoint, Listeners
 from server.flow.mailbox import Mailbox
 from server.flow.run.source import SourceNode
 from server.flow.status import FlowError, open_words
-from server.flow.tracing import RequestTrace
-from server.flow.unitapi import Buffer, BufferKind, SessionContext
 from server.tracing import Tracing
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 NOT_FOUND = Answer(404)
 NOT_ALLOWED = Answer(405, headers={"Allow": wire.ALLOW})
-TOO_MANY = Answer(429)
-TOO_LARGE = Answer(413)
 HEALTHY = Answer(200, b'{"message":"success","status":200}', "application/json")
 FLUSH_SECONDS = 1.0
-CLIENT_GONE = 499
-"""No status on the wire: the client did not wait for the answer."""
 
 
 class HttpFront:
@@ -57,8 +48,7 @@ class HttpFront:
         self._loop = asyncio.get_running_loop()
         self._claims = listeners
         self._limits = limits
-        self._mailbox = mailbox
-        self._tracing = tracing
+        self._requests = Requests(limits, mailbox, tracing)
         self._app = FlowApp(name, limits, self._handle)
         self._services: list[HttpService] = []
         self._services_lock = threading.Lock()
@@ -66,8 +56,6 @@ class HttpFront:
         """By host and port as endpoints name them."""
         self._bound: dict[tuple[str, int], Listener] = {}
         self._connections: set[FlowProtocol] = set()
-        self._pending: set[PendingRequest] = set()
-        self._accepted: set[AcceptedRequest] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
         self._claimed: list[tuple[Listener, socket]] | None = None
         self._gives_way: GiveWay | None = None
@@ -89,6 +77,11 @@ class HttpFront:
     def nodes(self) -> frozenset[SourceNode]:
         """Those that requests begin at."""
         return frozenset(service.node for service in self._services)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in the flow, or answered and not through yet."""
+        return self._requests.in_flight
 
     async def serve(self) -> None:
         """Claims the endpoints of all registered units, if that was not done, and starts to accept.
@@ -124,6 +117,7 @@ class HttpFront:
         for listener in self._listeners.values():
             listener.stop_accepting()
         self._gives_way = GiveWay(self._connections, self._claims)
+        self._requests.are_last = True
 
     async def close(self, grace: float) -> None:
         """Accepts nothing new, lets what is in flight finish, answers the rest with 503 after `grace` seconds,
@@ -133,15 +127,11 @@ class HttpFront:
             self._be_closing()
         for _, sock in self._claimed or ():
             sock.close()
-        in_flight: list[asyncio.Future[Any]] = [request.future for request in self._pending]
-        in_flight += [request.future for request in self._accepted]
-        if in_flight and grace > 0:
-            await asyncio.wait(in_flight, timeout=grace)
+        await self._requests.finish(grace)
         if self._gives_way is not None:
             await self._gives_way.finish(max(grace - (monotonic() - began), 0.0))
             self._be_closing()
-        for request in self._pending:
-            request.settle(STOPPED)
+        self._requests.give_up()
         await self._flush()
         for connection in list(self._connections):
             connection.cut()
@@ -150,7 +140,7 @@ class HttpFront:
         self._app.forget()
 
     def _be_closing(self) -> None:
-        self._is_closing = True
+        self._is_closing = self._requests.are_last = True
         for listener in self._listeners.values():
             listener.close()
         for connection in list(self._connections):
@@ -230,98 +220,7 @@ class HttpFront:
         elif request.target == "/health":
             await send(stream, HEALTHY)
         else:
-            await self._serve(service, request, stream)
-
-    async def _serve(self, service: HttpService, request: FlowRequest, stream: Http) -> None:
-        began = monotonic()
-        trace = self._begin_trace(service, request)
-        status = CLIENT_GONE
-        try:
-            answer = await self._answer(service, request, stream, trace)
-            status = answer.status
-        except SanicException as refused:
-            status = refused.status_code
-            service.tally.note(status, monotonic() - began)
-            raise
-        finally:
-            if trace is not None:
-                trace.end(status)
-        service.tally.note(answer.status, monotonic() - began)
-        if answer is TOO_LARGE:
-            await send_last(stream, answer)
-        else:
-            await send(stream, answer)
-
-    def _begin_trace(self, service: HttpService, request: FlowRequest) -> RequestTrace | None:
-        """None when nobody will see it."""
-        if self._tracing is None:
-            return None
-        trace = tracing.begin(self._tracing, request.method, service.endpoint.path, request.headers)
-        return trace if trace.span.is_recorded else None
-
-    async def _answer(
-        self, service: HttpService, request: FlowRequest, stream: Http, trace: RequestTrace | None
-    ) -> Answer:
-        if service.in_flight >= service.max_requests:
-            return TOO_MANY
-        if (stream.request_bytes or 0) > self._limits.max_request_bytes:
-            return TOO_LARGE
-        protocol_of(stream).keep_alive_timeout = service.keepalive_seconds
-        body = b""
-        if stream.request_body:
-            protocol = protocol_of(stream)
-            protocol.reads_body = True
-            try:
-                body = b"".join([part async for part in stream])
-            finally:
-                protocol.reads_body = False
-            if service.in_flight >= service.max_requests:
-                return TOO_MANY
-        headers = {name: ", ".join(values) for name, values in _grouped(request)}
-        buffer = _buffer(service, request, headers, body)
-        context = SessionContext()
-        if trace is not None:
-            context._values[tracing.KEY] = trace
-        if service.answers_at_once:
-            self._accept(service, buffer, context)
-            answer = ACCEPTED
-        else:
-            answer = await self._run(service, buffer, headers, context)
-        if self._is_closing or self._gives_way is not None:
-            stream.keep_alive = False
-        return answer
-
-    async def _run(
-        self, service: HttpService, buffer: Buffer, headers: dict[str, str], context: SessionContext
-    ) -> Answer:
-        """Sends the request through the flow."""
-        pending = PendingRequest(self._mailbox, self._loop, headers)
-        context.set_private(REPLY_KEY, pending)
-        session = service.node.submit(context, buffer, pending.session_ended)
-        service.in_flight += 1
-        self._pending.add(pending)
-        timer = self._loop.call_later(service.time_out_ms / 1000, pending.time_out)
-        try:
-            return await pending.future
-        finally:
-            timer.cancel()
-            service.in_flight -= 1
-            self._pending.discard(pending)
-            # streams that a unit keeps open with CONTINUE end with the request
-            service.node.scheduler.post(session.shutdown)
-
-    def _accept(self, service: HttpService, buffer: Buffer, context: SessionContext) -> None:
-        """Queues the request. It is in flight until its session has ended, though its client has its answer."""
-
-        def ended(_: object) -> None:
-            service.in_flight -= 1
-            self._accepted.discard(accepted)
-
-        accepted = AcceptedRequest(self._mailbox, self._loop)
-        service.node.submit(context, buffer, accepted.session_ended)
-        service.in_flight += 1
-        self._accepted.add(accepted)
-        accepted.future.add_done_callback(ended)
+            await self._requests.serve(service, request, stream)
 
     async def _flush(self) -> None:
         """Lets answers reach their sockets."""
@@ -331,28 +230,6 @@ class HttpFront:
             if not busy and not unsent:
                 return
             await asyncio.sleep(0.01)
-
-
-def _grouped(request: FlowRequest) -> Iterator[tuple[str, list[str]]]:
-    headers = request.headers
-    for name in headers:
-        yield name, headers.getall(name)
-
-
-def _buffer(service: HttpService, request: FlowRequest, headers: dict[str, str], body: bytes) -> Buffer:
-    """The request as a buffer, with the metas of spec 7.3."""
-    buffer = Buffer(service.node.device)
-    text = text_of(headers.get("content-type", ""), body)
-    buffer._data = body if text is None else text
-    buffer._kind = BufferKind.RAW if text is None else BufferKind.STR
-    buffer._metas = {
-        "size": len(buffer._data),
-        "method": request.method,
-        "uri": request.target,
-        "endpoint": service.endpoint_text,
-        "headers": headers,
-    }
-    return buffer
 
 
 def _unsent(protocol: FlowProtocol) -> int:

@@ -122,10 +122,10 @@ async def refusal_of(plan: Plan) -> FlowError:
 async def wait_for_requests(flow: Flow, count: int) -> None:
     assert flow._front is not None
     for _ in range(300):
-        if len(flow._front._pending) == count:
+        if flow._front.in_flight == count:
             return
         await asyncio.sleep(0.01)
-    raise AssertionError(f"{len(flow._front._pending)} requests are in flight, not {count}")
+    raise AssertionError(f"{flow._front.in_flight} requests are in flight, not {count}")
 
 
 def post_bytes(body: bytes, *headers: bytes, target: bytes = b"/example", version: bytes = b"1.1") -> bytes:

@@ -146,7 +146,7 @@ async def test_pipelined_requests_are_all_accepted() -> None:
 async def wait_until_idle(flow: Flow) -> None:
     assert flow._front is not None
     for _ in range(500):
-        if not flow._front._accepted and not flow._front._pending:
+        if not flow._front.in_flight:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("requests are still in flight")

@@ -82,7 +82,7 @@ async def test_clients_that_go_away_leave_nothing_behind() -> None:
         await asyncio.sleep(0.5)
         assert flow._front is not None
         assert not flow._front._connections
-        assert not flow._front._pending
+        assert not flow._front.in_flight
         assert flow._nodes["rx"].sessions == 0  # type: ignore[attr-defined]
         assert (await post(port, "0")).text == "0"
 
