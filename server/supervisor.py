@@ -5,6 +5,7 @@ are forked, so that they need not import again what it has imported; it has no t
 """
 
 import fcntl
+import gc
 import multiprocessing
 import os
 import select
@@ -102,6 +103,7 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
     """
     signals = _SignalPipe()
     set_title("serve", config.state_dir)
+    _load_parts()
     runner = Child("runner", _runner_main(config, listener, stop_engines))
     api = Child("api", _api_main(config, listener))
     _first_start(runner, api)
@@ -116,6 +118,14 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
     hit(Failpoint.SERVE_API_STOPPED)
     _stop(runner, signum)
     return 0
+
+
+def _load_parts() -> None:
+    """Parts are forked with all that they need, so that one that died is back a few milliseconds later."""
+    import server.api.main
+    import server.runner.main  # noqa: F401
+
+    gc.freeze()  # else their first collections would copy every page
 
 
 def _runner_main(config: Config, listener: socket.socket, stop_engines: bool) -> Main:

@@ -11,16 +11,18 @@ PROCESS_PREFIX = "modelbox-server: "
 def processes_of(state_dir: Path) -> dict[int, str]:
     """pid -> title, for every live process of the installation."""
     found: dict[int, str] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            line = Path(f"/proc/{name}/cmdline").read_bytes()
+            if os.fsencode(state_dir) not in line or b"bin/pytest" in line:
+                continue
+            state = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if str(state_dir) in line and state != "Z" and "bin/pytest" not in line:
-            found[int(entry.name)] = line
+        if state != "Z":
+            found[int(name)] = line.replace(b"\0", b" ").decode("utf-8", "replace").strip()
     return found
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from server.jobs.events import EngineIdentity
 
-_STATE, _SESSION, _START_TIME = 0, 3, 19
-"""Places in /proc/PID/stat after the command name: fields 3, 6 and 22."""
+_STATE, _SESSION, _THREADS, _START_TIME = 0, 3, 17, 19
+"""Places in /proc/PID/stat after the command name: fields 3, 6, 20 and 22."""
 
 
 def boot_id() -> str:
@@ -29,10 +29,15 @@ def _stat_fields(pid: int) -> list[bytes] | None:
     return stat[stat.rindex(b")") + 2 :].split()
 
 
+def _runs(fields: list[bytes]) -> bool:
+    """A zombie does not run; one whose other threads have not ended yet is none, and cannot be waited for."""
+    return fields[_STATE] not in (b"Z", b"X") or int(fields[_THREADS]) > 1
+
+
 def start_time_of(pid: int, *, living: bool = False) -> int | None:
     """When the process that is `pid` now was started; None when there is none, or with `living` only a zombie."""
     fields = _stat_fields(pid)
-    if fields is None or (living and fields[_STATE] in (b"Z", b"X")):
+    if fields is None or (living and not _runs(fields)):
         return None
     return int(fields[_START_TIME])
 
@@ -52,11 +57,11 @@ def identity_of(pid: int, run_dir: Path | str) -> EngineIdentity:
 
 
 def is_alive(identity: EngineIdentity) -> bool:
-    """True while that very process runs. A zombie does not run."""
+    """True while that very process runs."""
     fields = _stat_fields(identity.pid)
     if fields is None or int(fields[_START_TIME]) != identity.start_time:
         return False
-    return fields[_STATE] not in (b"Z", b"X") and identity.boot_id == boot_id()
+    return _runs(fields) and identity.boot_id == boot_id()
 
 
 def open_pidfd(identity: EngineIdentity) -> int | None:
@@ -116,7 +121,7 @@ def session_members(identity: EngineIdentity) -> list[int]:
         if not entry.name.isdigit() or int(entry.name) == identity.pid:
             continue
         fields = _stat_fields(int(entry.name))
-        if fields is not None and int(fields[_SESSION]) == identity.pid and fields[_STATE] != b"Z":
+        if fields is not None and int(fields[_SESSION]) == identity.pid and _runs(fields):
             members.append(int(entry.name))
     return members
 

@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from server.engines import identity as id
 from server.jobs.events import EngineIdentity
+from tests.engines.conftest import wait_until
 
 
 @pytest.fixture
@@ -34,6 +37,24 @@ def test_a_process_is_alive_until_it_is_killed(sleeper: "subprocess.Popen[bytes]
     sleeper.wait()
     assert not id.is_alive(identity)
     assert not id.signal(identity, signal.SIGKILL)
+
+
+MAIN_THREAD_ENDS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_is_alive_until_its_last_thread_has_ended() -> None:
+    process = subprocess.Popen([sys.executable, "-c", MAIN_THREAD_ENDS])
+    identity = who(process)
+    wait_until(lambda: b") Z " in Path(f"/proc/{process.pid}/stat").read_bytes(), "its main thread has ended")
+    assert id.is_alive(identity)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not id.is_alive(identity)
+    process.wait()
 
 
 @pytest.mark.parametrize("other", [{"start_time": 1}, {"boot_id": "another boot"}])

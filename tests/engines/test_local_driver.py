@@ -62,7 +62,7 @@ async def test_a_bug_is_told_and_its_trace_logged(driver: LocalDriver, state_dir
 
 
 async def test_a_flow_that_ends_says_how(driver: LocalDriver, state_dir: Path) -> None:
-    handle = await driver.start(spec_of(end="0", message="all data is through"))
+    handle = await driver.start(spec_of(end="0", end_seconds="0.2", message="all data is through"))
     assert isinstance(await next_news(handle), Ready)
     assert await next_news(handle) == Ended(code=StatusCode.SUCCESS, message="all data is through")
     assert await next_news(handle) == Exited(exit_code=0, signal=None)

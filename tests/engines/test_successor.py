@@ -12,7 +12,7 @@ from server.engines.driver import Ended, EngineRefused, Exited, Failed, Ready
 from server.engines.handle import LocalHandle
 from server.engines.local import LocalDriver
 from tests.engines.conftest import end, kill_host
-from tests.engines.jobs import free_port, next_news, next_news_but_stalls
+from tests.engines.jobs import free_port, next_news
 from tests.engines.test_real_flows import post, spec_of, started
 from tests.hammer import hammering
 
@@ -39,7 +39,7 @@ async def switch(driver: LocalDriver, before: LocalHandle, after: LocalHandle) -
     await before.give_way()
     await after.promote()
     await before.stop(5)
-    assert isinstance(await next_news_but_stalls(before), Ended)
+    assert isinstance(await next_news(before), Ended)
     assert isinstance(await next_news(before), Exited)
     await before.forget()
     await driver.retain(after)

@@ -42,16 +42,23 @@ def flow(path: str) -> dict[str, Any]:
 
 @schemathesis.hook
 def filter_query(context: HookContext, query: Any) -> bool:
-    """What is no such value, and looks like one in a URL, is nothing that the server could refuse: `false` for a
-    text, or an empty object, of which nothing is written."""
+    """What is no such value, and looks like one in a URL, is nothing that the server could refuse: null, `false`
+    or a number for a text, or an empty object, of which nothing is written."""
     if not isinstance(query, dict) or context.operation is None:
         return True
     described = context.operation.definition.raw.get("parameters", ())
     texts = {one["name"] for one in described if one["in"] == "query" and '"string"' in json.dumps(one["schema"])}
-    return not any(
-        value in ({}, []) or (name in texts and isinstance(value, bool | int | float))
-        for name, value in query.items()
-    )
+    return not any(value in ({}, []) or (name in texts and _is_scalar(value)) for name, value in query.items())
+
+
+def _is_scalar(value: Any) -> bool:
+    """Also as a text: lists have been joined to one here."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return False
+    return value is None or isinstance(value, bool | int | float)
 
 
 @schemathesis.hook
