@@ -38,11 +38,12 @@ def options(settings: Settings, timeout: float) -> _Options:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | bool:
-    """Whom to trust and what to show: what httpx does by itself, unless files are named."""
+    """Whom to trust and what to show: what httpx does by itself, unless files are named. Where nothing is
+    encrypted, nobody: to read the machine's authorities takes longer than most commands."""
     if not (settings.ca_cert or settings.client_cert):
         if settings.client_key:
             raise SettingsError("a client key is of no use without a client certificate")
-        return True
+        return not settings.url.startswith("http://")
     try:
         context = ssl.create_default_context(cafile=settings.ca_cert or None)
     except (OSError, ValueError) as error:

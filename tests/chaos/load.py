@@ -51,7 +51,7 @@ class Client:
         self.notes = notes
 
     def run(self) -> None:
-        with httpx.Client(trust_env=False, timeout=ANSWER_SECONDS) as http:
+        with httpx.Client(trust_env=False, timeout=ANSWER_SECONDS, verify=False) as http:
             turn = 0
             while not self._stop.is_set():
                 self._take_turn(http, turn)

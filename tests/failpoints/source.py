@@ -3,12 +3,14 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import server
 from server.failpoints import Failpoint
 
 
+@cache
 def places() -> dict[str, list[bool]]:
     """Name of each failpoint that is hit somewhere -> for each place, whether the operation can fail there."""
     found: dict[str, list[bool]] = defaultdict(list)
