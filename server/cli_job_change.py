@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from server.cli_job_options import FORCE, GRACE, IF_MATCH, JOB, JOBS, labels_in, output_option, server_options
+from server.cli_job_options import IF_MATCH, JOB, JOBS, grace_options, labels_in, output_option, server_options
 from server.commands.connect import Where, complain, with_client
 from server.commands.exits import Exit
 from server.commands.output import Form
@@ -61,8 +61,7 @@ def _about_one(job_ids: tuple[str, ...], if_match: str | None) -> None:
 
 @click.command()
 @JOBS
-@GRACE
-@FORCE
+@grace_options
 @click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
 @IF_MATCH
 @server_options
@@ -80,8 +79,7 @@ def delete(
 
 @click.command()
 @JOBS
-@GRACE
-@FORCE
+@grace_options
 @click.option("--no-wait", is_flag=True, help="Do not wait until its engine is gone.")
 @IF_MATCH
 @server_options
@@ -111,8 +109,7 @@ def start(where: Where, job_ids: tuple[str, ...], no_wait: bool, if_match: str |
 @click.command()
 @JOBS
 @click.option("--only-failed", is_flag=True, help="Do nothing to jobs that are not FAILED.")
-@GRACE
-@FORCE
+@grace_options
 @click.option("--no-wait", is_flag=True, help="Do not wait until the flow is up.")
 @IF_MATCH
 @server_options

@@ -1,6 +1,7 @@
 """The options that several `job` commands have."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,13 +18,11 @@ _SORTS = ("created", "-created", "changed", "-changed", "job_id", "-job_id", "jo
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which server; the command gets them as `where`."""
 
-    def with_where(**given: Any) -> int:
+    @wraps(command)
+    def with_where(**given: Any) -> Any:
         where = Where(**{name: given.pop(name) for name in _WHERE})
-        result: int = command(where=where, **given)
-        return result
+        return command(where=where, **given)
 
-    with_where.__doc__, with_where.__name__ = command.__doc__, command.__name__
-    with_where.__click_params__ = list(getattr(command, "__click_params__", ()))  # type: ignore[attr-defined]
     for option in reversed(_SERVER_OPTIONS):
         with_where = option(with_where)
     return with_where
@@ -75,13 +74,26 @@ def complete_job(context: click.Context, _: click.Parameter, begin: str) -> "lis
 
 JOB = click.argument("job_id", metavar="JOB", shell_complete=complete_job)
 JOBS = click.argument("job_ids", metavar="JOB...", nargs=-1, required=True, shell_complete=complete_job)
-GRACE = click.option(
+
+_GRACE = click.option(
     "--grace",
     type=click.FloatRange(0),
     metavar="SECONDS",
     help="For its engine to finish what it has begun.  [default: the server's]",
 )
-FORCE = click.option("--force", "grace", flag_value=0.0, type=float, help="Kill its engine at once.")
+_FORCE = click.option("--force", is_flag=True, help="Kill its engine at once.")
+
+
+def grace_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--grace` and `--force`; the command gets `grace`, which is 0 by force, whatever else is given."""
+
+    @wraps(command)
+    def with_grace(*, grace: float | None, force: bool, **given: Any) -> Any:
+        return command(grace=0.0 if force else grace, **given)
+
+    return _GRACE(_FORCE(with_grace))
+
+
 IF_MATCH = click.option("--if-match", metavar="TAG", help="Only if it still has this etag; see `job show`.")
 SORT = click.option("--sort", type=click.Choice(_SORTS), help="A minus sign: downwards.")
 

@@ -103,9 +103,9 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
     """
     signals = _SignalPipe()
     set_title("serve", config.state_dir)
-    _load_parts()
     runner = Child("runner", _runner_main(config, listener, stop_engines))
     api = Child("api", _api_main(config, listener))
+    gc.freeze()  # else the first collections of the parts would copy every page
     _first_start(runner, api)
     hit(Failpoint.SERVE_STARTED)
     started()
@@ -120,18 +120,10 @@ def serve(config: Config, listener: socket.socket, *, stop_engines: bool, starte
     return 0
 
 
-def _load_parts() -> None:
-    """Parts are forked with all that they need, so that one that died is back a few milliseconds later."""
-    import server.api.main
-    import server.runner.main  # noqa: F401
-
-    gc.freeze()  # else their first collections would copy every page
-
-
 def _runner_main(config: Config, listener: socket.socket, stop_engines: bool) -> Main:
-    def main(settled_fd: int | None) -> int:
-        from server.runner.main import run
+    from server.runner.main import run  # before the fork, so that one that died is back at once
 
+    def main(settled_fd: int | None) -> int:
         set_title("runner", config.state_dir)
         listener.close()
         return run(config, settled_fd, keep_engines=not stop_engines)
@@ -140,9 +132,9 @@ def _runner_main(config: Config, listener: socket.socket, stop_engines: bool) ->
 
 
 def _api_main(config: Config, listener: socket.socket) -> Main:
-    def main(settled_fd: int | None) -> int:
-        from server.api.main import run
+    from server.api.main import run  # before the fork, as well
 
+    def main(settled_fd: int | None) -> int:
         set_title("api", config.state_dir)
         return run(config, listener, settled_fd)
 

@@ -147,8 +147,10 @@ def _awaited(installation: Installation, listed: dict[str, str], present: set[st
     """What is still to happen before all is at rest."""
     moving = [f"{job_id} is {word}" for job_id, word in listed.items() if word in MOVING]
     missing = [f"{job_id} is not there" for job_id in present - set(listed)]
+    if moving or missing:
+        return moving + missing
     restarting = [f"{job_id} is to be restarted" for job_id in _restarting(installation)]
-    return moving or missing or restarting or _disagreeing(installation, listed)
+    return restarting or _disagreeing(installation, listed)
 
 
 def _word(job: dict[str, Any]) -> str:

@@ -49,9 +49,10 @@ def test_the_life_of_a_job(server: Installation, shell: Shell) -> None:
 
 def test_orders_and_how_long_their_engine_gets(server: Installation, shell: Shell) -> None:
     shell.run("job", "create", "-", text=body_of("ordered", echo_flow(server.flow_port, "/ordered")))
+    by_force = ("stop", "--force", "--grace", "9")
     shown = [
         shell.run("job", *order, "ordered").stdout
-        for order in (("stop",), ("start",), ("restart", "--grace", "3"), ("stop", "--force"), ("start",))
+        for order in (("stop",), ("start",), ("restart", "--grace", "3"), by_force, ("start",))
     ]
     stopped = "PENDING, stopped"
     assert shown == [f"ordered {word}\n" for word in (stopped, "RUNNING", "RUNNING", stopped, "RUNNING")]
